@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestHosts looks up a host that answers at once, one that takes long, and one that does not exist: loading waits half a second
+// at most for all of them, and the slow answer comes later.
+func TestHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		addr := netip.MustParseAddr("192.0.2.1")
+		var learned []string
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		h := newHosts(ctx, func(host string) { learned = append(learned, host) })
+		h.resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			switch host {
+			case "fast":
+				return []netip.Addr{addr}, nil
+			case "slow":
+				<-time.After(3 * time.Second)
+				return []netip.Addr{addr}, nil
+			}
+			return nil, errors.New("no such host")
+		}
+		begin := time.Now()
+		if got := h.lookup("fast"); len(got) != 1 || got[0] != addr {
+			t.Errorf("fast: %v", got)
+		}
+		for _, host := range []string{"slow", "none", "slow", "other"} {
+			if got := h.lookup(host); len(got) != 0 {
+				t.Errorf("%s: %v", host, got)
+			}
+		}
+		if took := time.Since(begin); took > patience {
+			t.Errorf("loading was held up for %v", took)
+		}
+		<-time.After(4 * time.Second)
+		synctest.Wait()
+		if len(learned) != 1 || learned[0] != "slow" {
+			t.Errorf("learned later: %v", learned)
+		}
+		if got := h.lookup("slow"); len(got) != 1 {
+			t.Errorf("slow, asked again: %v", got)
+		}
+	})
+}
+
+// TestHostsAgain looks up a host that is not known at first, then moves, and then cannot be looked up any more.
+func TestHostsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var learned int
+		h := newHosts(ctx, func(string) { learned++ })
+		first, second := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+		asked := 0
+		h.resolve = func(context.Context, string) ([]netip.Addr, error) {
+			switch asked++; asked {
+			case 3: // after 10 s and 20 s
+				return []netip.Addr{first}, nil
+			case 4:
+				return []netip.Addr{second, first}, nil
+			}
+			return nil, errors.New("no such host")
+		}
+		if got := h.lookup("x"); len(got) != 0 {
+			t.Errorf("at first: %v", got)
+		}
+		for _, step := range []struct {
+			after time.Duration
+			want  []netip.Addr
+		}{
+			{29 * time.Second, nil},
+			{2 * time.Second, []netip.Addr{first}},
+			{refreshHost, []netip.Addr{first, second}},
+			{10 * refreshHost, []netip.Addr{first, second}},
+		} {
+			<-time.After(step.after)
+			synctest.Wait()
+			if got := h.lookup("x"); !slices.Equal(got, step.want) {
+				t.Errorf("after %v: %v, want %v", step.after, got, step.want)
+			}
+		}
+		if learned != 2 {
+			t.Errorf("learned %d times, want 2", learned)
+		}
+		if asked < 10 || asked > 20 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
+}

@@ -1,0 +1,360 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestReloadsNoticeChanges(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name string) {
+		t.Helper()
+		if err := os.WriteFile(path(name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("rules.yaml")
+	if err := os.Mkdir(path("rules.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		name   string
+		change func()
+		want   bool
+	}{
+		{"a file is written", func() { write("rules.yaml") }, true},
+		{"a file is moved into place", func() {
+			write("new")
+			if err := os.Rename(path("new"), path("rules.yaml")); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"a new file in a directory of rules", func() { write("rules.d/x.yaml") }, true},
+		{"a config map is exchanged", func() {
+			if err := os.Symlink("..2026", path("..data_tmp")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(path("..data_tmp"), path("..data")); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"a file beside", func() { write("other.yaml") }, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := newReloads(nil, true, []string{path("rules.yaml")}, []string{path("rules.d")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.close()
+			ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{true: time.Minute, false: 5 * debounce}[c.want])
+			defer cancel()
+			c.change()
+			if got := r.next(ctx); got != c.want {
+				t.Errorf("noticed: %v, want %v", got, c.want)
+			}
+		})
+	}
+	t.Run("a change while reloading", func(t *testing.T) {
+		r, err := newReloads(nil, true, []string{path("rules.yaml")}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.close()
+		write("rules.yaml") // after it was read, and before it is known what to watch next
+		if err := r.watch(true, []string{path("rules.yaml"), path("rules.d/x.yaml")}, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"", "rules.d/x.yaml"} {
+			if name != "" {
+				write(name)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if !r.next(ctx) {
+				t.Errorf("a change of %q is not noticed", name)
+			}
+		}
+		if err := r.watch(true, []string{path("rules.d/x.yaml")}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.watcher.WatchList(); len(got) != 1 || got[0] != path("rules.d") {
+			t.Errorf("watched are %v", got)
+		}
+	})
+	hup := make(chan struct{}, 1)
+	hup <- struct{}{}
+	r, err := newReloads(hup, false, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.next(t.Context()) {
+		t.Error("a signal is not noticed")
+	}
+	if _, err := newReloads(nil, true, []string{path("none/rules.yaml")}, nil); err == nil {
+		t.Error("a directory that does not exist is watched")
+	}
+}
+
+// console collects output and can be waited on.
+type console struct {
+	mu   sync.Mutex
+	cond *sync.Cond
+	buf  bytes.Buffer
+}
+
+func newConsole() *console {
+	c := &console{}
+	c.cond = sync.NewCond(&c.mu)
+	return c
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cond.Broadcast()
+	return c.buf.Write(p)
+}
+
+func (c *console) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buf.String()
+}
+
+// wait waits until the text has been written n times.
+func (c *console) wait(t *testing.T, text string, n int) {
+	t.Helper()
+	timer := time.AfterFunc(30*time.Second, c.cond.Broadcast)
+	defer timer.Stop()
+	begin := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for strings.Count(c.buf.String(), text) < n {
+		if time.Since(begin) >= 30*time.Second {
+			t.Fatalf("no %d times %q in:\n%s", n, text, c.buf.String())
+		}
+		c.cond.Wait()
+	}
+}
+
+// eventually waits until a condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(30 * time.Second)
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("it never came true that %s", what)
+		}
+	}
+}
+
+// session runs the program in the background.
+type session struct {
+	out, err       *console
+	reload, reopen chan struct{}
+	cancel         context.CancelFunc
+	code           chan int
+}
+
+func start(t *testing.T, args ...string) *session {
+	t.Helper()
+	s := &session{out: newConsole(), err: newConsole(), reload: make(chan struct{}, 1), reopen: make(chan struct{}, 1), code: make(chan int, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	env := Env{Args: args, Stdout: s.out, Stderr: s.err, Getenv: os.Getenv, Reload: s.reload, Reopen: s.reopen}
+	go func() { s.code <- Run(ctx, env) }()
+	return s
+}
+
+// end ends it and returns its exit code.
+func (s *session) end() int {
+	s.cancel()
+	return <-s.code
+}
+
+// needLive skips where the driver cannot run.
+func needLive(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("watching the machine needs root")
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		t.Skip("watching the machine needs a kernel with BTF: ", err)
+	}
+}
+
+// TestReloadUnderLoad reloads 50 times, good and broken rules by turns, while files are opened all the time: every open
+// raises exactly one alert.
+func TestReloadUnderLoad(t *testing.T) {
+	needLive(t)
+	dir := t.TempDir()
+	rules := filepath.Join(dir, "rules.yaml")
+	probe := filepath.Join(dir, "probe")
+	good := fmt.Sprintf("- rule: probe\n  desc: d\n  condition: evt.type = openat and fd.name = %s\n  output: probe %%evt.num\n  priority: NOTICE\n", probe)
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(rules, good)
+	write(probe, "")
+	s := start(t, "-r", rules, "-o", "watch_config_files=false", "-o", "append_output=")
+	s.err.wait(t, "watching", 1)
+	const opens, reloads = 20_000, 50
+	var wg sync.WaitGroup
+	wg.Go(func() { open(t, opens, probe) })
+	for i := range reloads {
+		text := good
+		if i%5 == 4 {
+			text = "- rule: broken\n"
+		}
+		write(rules, text)
+		s.reload <- struct{}{}
+		if i%5 == 4 {
+			s.out.wait(t, "Falco internal: hot restart failure", i/5+1)
+		} else {
+			s.err.wait(t, "reloaded: ", i-i/5+1)
+		}
+	}
+	wg.Wait()
+	s.out.wait(t, "Notice probe", opens)
+	if code := s.end(); code != 0 {
+		t.Errorf("exit code %d: %s", code, s.err)
+	}
+	if n := strings.Count(s.out.String(), "Notice probe"); n != opens {
+		t.Errorf("%d alerts for %d opens", n, opens)
+	}
+	if !strings.Contains(s.out.String(), "   probe: 20000\n") {
+		t.Error("the statistics do not have all alerts")
+	}
+}
+
+// TestDayInTheLife runs with a configuration of its own: alerts in a file that is rotated, broken and good rules, an orderly
+// end; every alert is found exactly once.
+func TestDayInTheLife(t *testing.T) {
+	needLive(t)
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(path(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rule := func(name string) string {
+		return fmt.Sprintf("- rule: %s\n  desc: d\n  condition: evt.type = openat and fd.name startswith %s/secret-\n  output: \"%s %%fd.name\"\n  priority: WARNING\n  tags: [demo]\n", name, dir, name)
+	}
+	write("rules.yaml", rule("first"))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	write("falco.yaml", fmt.Sprintf(`
+rules_files: [%s]
+append_output: []
+json_output: true
+stdout_output: {enabled: true}
+file_output: {enabled: true, keep_alive: true, filename: %s}
+webserver: {enabled: true, listen_address: 127.0.0.1, listen_port: %d, prometheus_metrics_enabled: true}
+metrics: {enabled: true, interval: 1h, output_file: %s}
+`, path("rules.yaml"), path("alerts.txt"), port, path("metrics.jsonl")))
+	get := func(name string) (int, string) {
+		t.Helper()
+		answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(body)
+	}
+	s := start(t, "-c", path("falco.yaml"))
+	s.err.wait(t, "watching", 1)
+	n := 0
+	touch := func(count int) {
+		t.Helper()
+		var names []string
+		for range count {
+			write(fmt.Sprintf("secret-%03d", n), "")
+			names = append(names, path(fmt.Sprintf("secret-%03d", n)))
+			n++
+		}
+		open(t, count, names...)
+		s.out.wait(t, dir+"/secret-", 2*n) // in output and in output_fields
+	}
+	touch(20)
+	eventually(t, "the file has 20 alerts", func() bool {
+		text, _ := os.ReadFile(path("alerts.txt"))
+		return bytes.Count(text, []byte("\n")) == 20
+	})
+	eventually(t, "the program is healthy", func() bool {
+		code, body := get("/healthz")
+		return code == http.StatusOK && body == `{"status": "ok"}`
+	})
+	if code, body := get("/versions"); code != http.StatusOK || !strings.Contains(body, `"falco_version":"0.44.1"`) {
+		t.Errorf("/versions: %d %s", code, body)
+	}
+	eventually(t, "the metrics count the alerts", func() bool {
+		_, body := get("/metrics")
+		return strings.Contains(body, `rule_name="first"`) && strings.Contains(body, "} 20\n")
+	})
+	if err := os.Rename(path("alerts.txt"), path("alerts.1")); err != nil {
+		t.Fatal(err)
+	}
+	s.reopen <- struct{}{}
+	touch(20)
+	write("rules.yaml", "- rule: [")
+	s.out.wait(t, "Falco internal: hot restart failure", 2) // in rule and in output
+	touch(20)
+	write("rules.yaml", rule("second"))
+	s.err.wait(t, "reloaded: 1 rules", 1)
+	touch(20)
+	if code := s.end(); code != 0 {
+		t.Fatalf("exit code %d: %s", code, s.err)
+	}
+	var kept strings.Builder
+	for _, f := range []string{"alerts.1", "alerts.txt"} {
+		text, err := os.ReadFile(path(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) == 0 {
+			t.Errorf("%s is empty", f)
+		}
+		kept.Write(text)
+	}
+	for i := range n {
+		name := fmt.Sprintf("\"fd.name\":\"%s/secret-%03d\"", dir, i)
+		if a, b := strings.Count(kept.String(), name), strings.Count(s.out.String(), name); a != 1 || b != 1 {
+			t.Errorf("secret-%03d: %d alerts in the files, %d on stdout", i, a, b)
+		}
+	}
+	if text, err := os.ReadFile(path("metrics.jsonl")); err != nil || !strings.Contains(string(text), `"falco.version":"0.44.1"`) {
+		t.Errorf("metrics file: %v %s", err, text)
+	}
+	if !strings.Contains(kept.String(), `"rule":"second"`) {
+		t.Error("the new rule was not used")
+	}
+}

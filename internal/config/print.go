@@ -1,0 +1,195 @@
+package config
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Print writes every key with its value, as JSON after the key, and the place the value comes from: "file:line", "-o" and
+// the option, or "default". Values of keys that hold secrets are left out.
+func (c *Config) Print(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	for _, k := range keys() {
+		if k.name == "rules_file" { // another name of rules_files
+			continue
+		}
+		value, err := json.Marshal(k.get(c))
+		if err != nil {
+			return fmt.Errorf("printing %s: %w", k.name, err)
+		}
+		if k.name == "http_output.url" {
+			value = []byte(hideUser(string(value)))
+		}
+		from := "default"
+		if o, ok := c.origins[k.name]; ok {
+			from = o.String()
+		}
+		fmt.Fprintf(out, "%s: %s  # %s\n", k.name, value, from)
+	}
+	return out.Flush()
+}
+
+// printSelections returns what setSelections reads.
+func printSelections(c *Config) any {
+	out := []map[string]map[string]string{}
+	for _, s := range c.Rules {
+		what := map[string]string{}
+		if s.Rule != "" {
+			what["rule"] = s.Rule
+		}
+		if s.Tag != "" {
+			what["tag"] = s.Tag
+		}
+		out = append(out, map[string]map[string]string{map[bool]string{true: "enable", false: "disable"}[s.Enable]: what})
+	}
+	return out
+}
+
+// printAppendOutput returns what setAppendOutput reads.
+func printAppendOutput(c *Config) any {
+	out := []map[string]any{}
+	for _, a := range c.AppendOutput {
+		item, match := map[string]any{}, map[string]any{}
+		if a.Source != "" {
+			match["source"] = a.Source
+		}
+		if a.Rule != "" {
+			match["rule"] = a.Rule
+		}
+		if len(a.Tags) > 0 {
+			match["tags"] = a.Tags
+		}
+		if len(match) > 0 {
+			item["match"] = match
+		}
+		if a.Extra != "" {
+			item["extra_output"] = a.Extra
+		}
+		var fields []any
+		for _, f := range a.Fields {
+			if f.Format == "" {
+				fields = append(fields, f.Key)
+			} else {
+				fields = append(fields, map[string]string{f.Key: f.Format})
+			}
+		}
+		if len(fields) > 0 {
+			item["extra_fields"] = fields
+		}
+		if a.Suggested {
+			item["suggested_output"] = true
+		}
+		out = append(out, item)
+	}
+	return out
+}
+
+// printStaticFields returns what setStaticFields reads.
+func printStaticFields(c *Config) any {
+	out := map[string]string{}
+	for _, f := range c.StaticFields {
+		out[f.Key] = f.Value
+	}
+	return out
+}
+
+// printPlugins returns what setPlugins reads, without secrets.
+func printPlugins(c *Config) any {
+	out := []map[string]any{}
+	for _, p := range c.Plugins {
+		item := map[string]any{"name": p.Name, "library_path": p.LibraryPath}
+		if p.OpenParams != "" {
+			item["open_params"] = hideUser(p.OpenParams)
+		}
+		var doc map[string]any
+		switch {
+		case p.InitConfig == "":
+		case json.Unmarshal([]byte(p.InitConfig), &doc) == nil:
+			hideSecrets(doc)
+			item["init_config"] = doc
+		default:
+			item["init_config"] = p.InitConfig
+		}
+		out = append(out, item)
+	}
+	return out
+}
+
+// hideSecrets replaces the texts of keys that name a secret, at all depths.
+func hideSecrets(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			if _, text := e.(string); text && secret(k) {
+				v[k] = "***"
+			} else {
+				hideSecrets(e)
+			}
+		}
+	case []any:
+		for _, e := range v {
+			hideSecrets(e)
+		}
+	}
+}
+
+// secret reports whether a key is named as keys of secrets are.
+func secret(key string) bool {
+	key = strings.ToLower(key)
+	for _, word := range []string{"token", "secret", "password", "passwd", "apikey", "api_key", "accesskey", "access_key", "private_key"} {
+		if strings.Contains(key, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// hideUser replaces the user and password of a URL.
+func hideUser(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		return scheme + "://***@" + host[i+1:] + "/" + path
+	}
+	return url
+}
+
+// SchemaJSON returns the JSON schema (draft 6) of the configuration, indented by two.
+func SchemaJSON() []byte {
+	root := object()
+	for _, k := range keys() {
+		at := root
+		parts := strings.Split(k.name, ".")
+		for _, p := range parts[:len(parts)-1] {
+			props := at["properties"].(map[string]any)
+			if props[p] == nil {
+				props[p] = object()
+			}
+			at = props[p].(map[string]any)
+		}
+		at["properties"].(map[string]any)[parts[len(parts)-1]] = k.schema
+	}
+	props := root["properties"].(map[string]any)
+	for _, name := range otherKeys() {
+		if _, known := props[name]; !known && !strings.Contains(name, ".") {
+			props[name] = map[string]any{}
+		}
+	}
+	root["$schema"] = "http://json-schema.org/draft-06/schema#"
+	root["title"] = "Saker configuration"
+	text, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		return nil // The schema holds maps, texts and numbers only: there is nothing that could fail.
+	}
+	return text
+}
+
+func object() map[string]any {
+	return map[string]any{"type": "object", "properties": map[string]any{}, "additionalProperties": false}
+}

@@ -1,0 +1,75 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestPrint(t *testing.T) {
+	c, err := load(t, map[string]string{
+		"falco.yaml": "json_output: true\nhttp_output:\n  url: https://user:secret@host/path\nrules_files: [a, b]\n" +
+			"forward:\n  slack: {webhookurl: https://secret}\n  queue: {dir: /q}\n",
+	}, "priority=notice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := c.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"json_output: true  # ", "falco.yaml:1\n", "rules_files: [\"a\",\"b\"]  # ", "falco.yaml:4\n", "priority: \"notice\"  # -o priority\n",
+		"rule_matching: \"first\"  # default\n", "http_output.url: \"https://***@host/path\"  # ", "falco.yaml:3\n",
+		`forward: ["slack","queue"]  # `, "falco.yaml:6\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if strings.Contains(b.String(), "secret") {
+		t.Error("a password is printed")
+	}
+	if c.Forward == nil || c.Forward.Line != 6 || !strings.HasSuffix(c.ForwardFile(), "falco.yaml") {
+		t.Errorf("forward is %+v of %s", c.Forward, c.ForwardFile())
+	}
+}
+
+func TestSchemaJSON(t *testing.T) {
+	var s struct {
+		Properties map[string]struct {
+			Type       string
+			Properties map[string]json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(SchemaJSON(), &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Properties["json_output"].Type != "boolean" || s.Properties["engine"].Properties["modern_ebpf"] == nil {
+		t.Errorf("schema %+v", s.Properties["engine"])
+	}
+	for _, k := range keys() {
+		top, _, _ := strings.Cut(k.name, ".")
+		if _, ok := s.Properties[top]; !ok {
+			t.Errorf("the schema lacks %s", top)
+		}
+	}
+}
+
+// TestPluginsMergeByName wants a drop-in file to change one key of one plugin.
+func TestPluginsMergeByName(t *testing.T) {
+	a, err := parse("a", []byte("plugins:\n- {name: json, library_path: libjson.so, init_config: old}\n"), func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := parse("b", []byte("plugins:\n- {name: json, init_config: new}\n- {name: other}\n"), func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.merge(b, Append)
+	list := a.lookup("plugins")
+	if len(list.Content) != 2 || child(list.Content[0], "init_config").Value != "new" || child(list.Content[0], "library_path").Value != "libjson.so" {
+		t.Errorf("%d plugins, first %v", len(list.Content), list.Content[0].Content)
+	}
+}

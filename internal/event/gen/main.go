@@ -1,0 +1,328 @@
+// Command gen turns internal/event/schema.txt into the Go tables, the driver's C header and the reference page
+// docs/events.md. Run it through `go generate ./internal/event`.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// schema is the parsed schema.txt, in file order.
+type schema struct {
+	version  string
+	flags    []table
+	dyns     []dyn
+	events   []event
+	syscalls []syscall
+}
+
+type table struct {
+	name    string
+	symbols []symbol
+}
+
+type symbol struct {
+	name  string
+	value uint64
+}
+
+type dyn struct {
+	name  string
+	types []param
+}
+
+type event struct {
+	code                                        int
+	ppme, name, dir, class, category, flags, st string
+	params                                      []param
+}
+
+type param struct{ name, typ, format, table string }
+
+type syscall struct {
+	sc                      int
+	name                    string
+	x86, arm64, ia32, attrs string
+	event                   string
+}
+
+func main() {
+	if err := run("schema.txt", "."); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(path, dir string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	s, err := parse(path, string(text))
+	if err != nil {
+		return err
+	}
+	code, err := format.Source(goTables(s))
+	if err != nil {
+		return fmt.Errorf("formatting Go tables: %w", err)
+	}
+	out := map[string][]byte{
+		filepath.Join(dir, "zz_schema.go"):           code,
+		filepath.Join(dir, "../driver/bpf/schema.h"): cHeader(s),
+		filepath.Join(dir, "../../docs/events.md"):   markdown(s),
+	}
+	for name, data := range out {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parse(path, text string) (*schema, error) {
+	s := &schema{}
+	for i, line := range strings.Split(text, "\n") {
+		w := strings.Fields(line)
+		if len(w) == 0 || strings.HasPrefix(w[0], "#") {
+			continue
+		}
+		if err := s.line(w); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
+		}
+	}
+	for i, e := range s.events {
+		if e.code != i {
+			return nil, fmt.Errorf("%s: event code %d stands where %d is expected", path, e.code, i)
+		}
+	}
+	return s, nil
+}
+
+// line adds one line of the schema, split into words.
+func (s *schema) line(w []string) error {
+	need := map[string]int{"schema": 2, "flags": 3, "dyn": 3, "event": 9, "syscall": 8}[w[0]]
+	if need == 0 {
+		return fmt.Errorf("unknown keyword %q; want schema, flags, dyn, event or syscall", w[0])
+	}
+	if len(w) < need {
+		return fmt.Errorf("%s needs at least %d words, has %d", w[0], need, len(w))
+	}
+	switch w[0] {
+	case "schema":
+		s.version = w[1]
+	case "flags":
+		t := table{name: w[1]}
+		for _, f := range w[2:] {
+			name, value, _ := strings.Cut(f, "=")
+			v, err := strconv.ParseUint(value, 0, 64)
+			if err != nil {
+				return fmt.Errorf("flag %s: %w", f, err)
+			}
+			t.symbols = append(t.symbols, symbol{name, v})
+		}
+		s.flags = append(s.flags, t)
+	case "dyn":
+		d := dyn{name: w[1]}
+		for _, p := range w[2:] {
+			typ, form, _ := strings.Cut(p, ":")
+			d.types = append(d.types, param{typ: typ, format: form})
+		}
+		s.dyns = append(s.dyns, d)
+	case "event":
+		code, err := strconv.Atoi(w[1])
+		if err != nil {
+			return err
+		}
+		e := event{code: code, ppme: w[2], name: w[3], dir: w[4], class: w[5], category: w[6], flags: w[7], st: w[8]}
+		for _, p := range w[9:] {
+			f := strings.Split(p, ":")
+			if len(f) < 3 {
+				return fmt.Errorf("parameter %q is not NAME:TYPE:FORMAT", p)
+			}
+			f = append(f, "")
+			e.params = append(e.params, param{f[0], f[1], f[2], f[3]})
+		}
+		s.events = append(s.events, e)
+	case "syscall":
+		sc, err := strconv.Atoi(w[1])
+		if err != nil {
+			return err
+		}
+		s.syscalls = append(s.syscalls, syscall{sc, w[2], w[3], w[4], w[5], w[6], w[7]})
+	}
+	return nil
+}
+
+// camel turns an upper-case name into the Go name of it: PPME_SYSCALL_OPENAT2_X is SyscallOpenat2X, and a version
+// number of its own gets a V, as in SyscallOpenatV2X for PPME_SYSCALL_OPENAT_2_X.
+func camel(name string) string {
+	var b strings.Builder
+	for _, part := range strings.Split(strings.TrimPrefix(name, "PPME_"), "_") {
+		if part == "" {
+			continue
+		}
+		if part[0] >= '0' && part[0] <= '9' {
+			b.WriteByte('V')
+		}
+		b.WriteString(strings.ToUpper(part[:1]) + strings.ToLower(part[1:]))
+	}
+	return b.String()
+}
+
+func orFlags(prefix, list string) string {
+	if list == "-" || list == "" {
+		return "0"
+	}
+	parts := strings.Split(list, "|")
+	for i, p := range parts {
+		parts[i] = prefix + camel(p)
+	}
+	return strings.Join(parts, "|")
+}
+
+func number(n string) string {
+	if n == "-" {
+		return "-1"
+	}
+	return n
+}
+
+func goTables(s *schema) []byte {
+	var b bytes.Buffer
+	p := func(f string, a ...any) { fmt.Fprintf(&b, f, a...) }
+	p("// Code generated by gen from schema.txt; DO NOT EDIT.\n\npackage event\n\n")
+	p("// SchemaVersion is the version of Falco's event schema that the tables describe.\nconst SchemaVersion = %q\n\n", s.version)
+	p("// The event codes of Falco's format, by the name they have there.\nconst (\n")
+	for _, e := range s.events {
+		p("%s Code = %d // %s\n", camel(e.ppme), e.code, e.ppme)
+	}
+	p(")\n\n// The syscall codes (ppm_sc) of Falco's format.\nconst (\n")
+	for _, c := range s.syscalls {
+		p("SC%s SC = %d\n", camel(c.name), c.sc)
+	}
+	p(")\n\n")
+	for _, t := range s.flags {
+		p("var flags%s = &FlagTable{Name: %q, Symbols: []Symbol{", camel(t.name), t.name)
+		for _, y := range t.symbols {
+			p("{%q, %#x},", y.name, y.value)
+		}
+		p("}}\n")
+	}
+	for _, d := range s.dyns {
+		p("var dyn%s = []Param{", camel(d.name))
+		for _, t := range d.types {
+			p("{Type: Type%s, Format: Format%s},", camel(t.typ), camel(t.format))
+		}
+		p("}\n")
+	}
+	p("\n// types is indexed by Code.\nvar types = [...]Type{\n")
+	for _, e := range s.events {
+		p("{Code: %d, PPME: %q, Name: %q, Enter: %v, Class: Class%s, Category: Category%s, Flags: %s, Status: Status%s",
+			e.code, e.ppme, e.name, e.dir == ">", className(e.class), camel(e.category), orFlags("Flag", e.flags), camel(e.st))
+		if len(e.params) > 0 {
+			p(", Params: []Param{\n")
+			for _, q := range e.params {
+				p("{Name: %q, Type: Type%s, Format: Format%s", q.name, camel(q.typ), camel(q.format))
+				switch {
+				case q.typ == "DYN":
+					p(", Dyn: dyn%s", camel(q.table))
+				case strings.HasPrefix(q.table, "@"):
+					p(", DirFD: %s", q.table[1:])
+				case q.table != "":
+					p(", Flags: flags%s", camel(q.table))
+				}
+				p("},\n")
+			}
+			p("}")
+		}
+		p("},\n")
+	}
+	p("}\n\n// syscalls is indexed by SC; codes that the schema leaves out have no name.\nvar syscalls = [...]Syscall{\n")
+	for _, c := range s.syscalls {
+		p("%d: {SC: %d, Name: %q, NR: [3]int16{%s, %s, %s}, Event: %s, State: %v, IO: %v, Ignored: %v},\n", c.sc, c.sc, c.name,
+			number(c.x86), number(c.arm64), number(c.ia32), camel(c.event),
+			strings.Contains(c.attrs, "state"), strings.Contains(c.attrs, "io"), strings.Contains(c.attrs, "ignored"))
+	}
+	p("}\n")
+	return b.Bytes()
+}
+
+func className(c string) string {
+	if c == "-" {
+		return "Unused"
+	}
+	return camel(c)
+}
+
+func cHeader(s *schema) []byte {
+	var b bytes.Buffer
+	p := func(f string, a ...any) { fmt.Fprintf(&b, f, a...) }
+	p("/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */\n/* Code generated by internal/event/gen from schema.txt; DO NOT EDIT. */\n#pragma once\n\n")
+	p("/* Event codes. N_ is the number of parameters of the event. */\n")
+	for _, e := range s.events {
+		if e.st != "CURRENT" {
+			continue
+		}
+		name := strings.TrimPrefix(e.ppme, "PPME_")
+		p("#define EV_%s %d\n#define N_%s %d\n", name, e.code, name, len(e.params))
+	}
+	p("\n/* Syscall codes. */\n")
+	for _, c := range s.syscalls {
+		p("#define SC_%s %d\n", strings.ToUpper(c.name), c.sc)
+	}
+	p("\n/* Values of flag parameters. */\n")
+	seen := map[string]uint64{}
+	for _, t := range s.flags {
+		for _, y := range t.symbols {
+			if v, ok := seen[y.name]; ok {
+				if v != y.value {
+					p("#define PPM_%s_%s %#x\n", strings.ToUpper(t.name), y.name, y.value)
+				}
+				continue
+			}
+			seen[y.name] = y.value
+			p("#define PPM_%s %#x\n", y.name, y.value)
+		}
+	}
+	return b.Bytes()
+}
+
+func markdown(s *schema) []byte {
+	var b bytes.Buffer
+	p := func(f string, a ...any) { fmt.Fprintf(&b, f, a...) }
+	p("# Events\n\nGenerated from `internal/event/schema.txt`; do not edit. Schema version %s, %d event codes, %d syscall codes.\n", s.version, len(s.events), len(s.syscalls))
+	p("Only current events are listed: an exit event (`<`) for each system call, and tracepoint and meta events (`>`).\nOld codes are converted to these when a capture is read.\n\n")
+	p("| Code | Dir | Event | Parameters |\n|---|---|---|---|\n")
+	for _, e := range s.events {
+		if e.st != "CURRENT" {
+			continue
+		}
+		var ps []string
+		for _, q := range e.params {
+			ps = append(ps, fmt.Sprintf("%s **%s**", q.typ, q.name))
+		}
+		p("| %d | %s | %s | %s |\n", e.code, e.dir, e.name, strings.Join(ps, ", "))
+	}
+	p("\n## System calls\n\n`state` calls are always watched, since processes and descriptors cannot be followed without them; `ignored` ones only on request.\n\n")
+	p("| Code | Name | x86_64 | arm64 | ia32 | Attributes | Event |\n|---|---|---|---|---|---|---|\n")
+	for _, c := range s.syscalls {
+		p("| %d | %s | %s | %s | %s | %s | %s |\n", c.sc, c.name, c.x86, c.arm64, c.ia32, c.attrs, c.event)
+	}
+	p("\n## Flags\n\n")
+	for _, t := range s.flags {
+		var ys []string
+		for _, y := range t.symbols {
+			ys = append(ys, fmt.Sprintf("%s=%#x", y.name, y.value))
+		}
+		p("* `%s`: %s\n", t.name, strings.Join(ys, ", "))
+	}
+	return b.Bytes()
+}

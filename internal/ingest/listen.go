@@ -1,0 +1,152 @@
+package ingest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The time limits of connections.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+)
+
+// Listen says where alerts come in (reference: sidekick.md §1.3).
+type Listen struct {
+	Address string // IP; "" is all
+	Port    int
+
+	TLS               bool
+	CertFile, KeyFile string // in PEM form; read anew for each connection
+	MutualTLS         bool   // only clients with a certificate of CAFile
+	CAFile            string
+	PlainPort         int      // without TLS, for PlainPaths only
+	PlainPaths        []string // none: no such port
+}
+
+// Server listens.
+type Server struct {
+	servers   []*http.Server
+	listeners []net.Listener
+	failed    chan error
+}
+
+// Start listens and serves. It fails when the address is in use or a certificate cannot be read. ErrorLog takes what goes wrong on
+// connections.
+func Start(cfg Listen, h http.Handler, errorLog *log.Logger) (*Server, error) {
+	s := &Server{failed: make(chan error, 2)}
+	var secure *tls.Config
+	if cfg.TLS {
+		var err error
+		if secure, err = cfg.tls(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.serve(cfg.Address, cfg.Port, secure, h, errorLog); err != nil {
+		return nil, err
+	}
+	if cfg.TLS && len(cfg.PlainPaths) > 0 {
+		if err := s.serve(cfg.Address, cfg.PlainPort, nil, only(cfg.PlainPaths, h), errorLog); err != nil {
+			return nil, errors.Join(err, s.Close(context.Background()))
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) serve(address string, port int, secure *tls.Config, h http.Handler, errorLog *log.Logger) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(address, "[]"), strconv.Itoa(port)))
+	if err != nil {
+		return fmt.Errorf("listening for alerts: %w", err)
+	}
+	server := &http.Server{
+		Handler: h, ErrorLog: errorLog, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10, TLSConfig: secure,
+	}
+	s.servers, s.listeners = append(s.servers, server), append(s.listeners, l)
+	go func() {
+		var err error
+		if secure != nil {
+			err = server.ServeTLS(l, "", "")
+		} else {
+			err = server.Serve(l)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("listening for alerts: %w", err)
+		}
+	}()
+	return nil
+}
+
+// only serves some paths.
+func only(paths []string, h http.Handler) http.Handler {
+	served := map[string]bool{}
+	for _, p := range paths {
+		served["/"+strings.Trim(strings.TrimSpace(p), "/")] = true
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !served[r.URL.Path] {
+			http.NotFound(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// tls reads the certificates once, to say at once what is wrong.
+func (cfg Listen) tls() (*tls.Config, error) {
+	load := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading the server's certificate (tlsserver.certfile, tlsserver.keyfile): %w", err)
+		}
+		return &pair, nil
+	}
+	if _, err := load(nil); err != nil {
+		return nil, err
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: load}
+	if cfg.MutualTLS {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading the authorities of clients (tlsserver.cacertfile): %w", err)
+		}
+		c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+		if !c.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("reading the authorities of clients (tlsserver.cacertfile): %s holds no certificate in PEM", cfg.CAFile)
+		}
+	}
+	return c, nil
+}
+
+// Addrs returns where it listens: the port with alerts first.
+func (s *Server) Addrs() (out []net.Addr) {
+	for _, l := range s.listeners {
+		out = append(out, l.Addr())
+	}
+	return out
+}
+
+// Failed yields an error when it cannot go on listening.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Close answers the requests that have begun until ctx is done, and takes no new ones.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	for _, server := range s.servers {
+		if err := server.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("ending the requests: %w", err), server.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

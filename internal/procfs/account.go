@@ -1,0 +1,121 @@
+package procfs
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/saker-sec/saker/internal/event"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxAccounts bounds passwd and group files, in bytes. A container may hand us anything in their place.
+	maxAccounts = 16 << 20
+	// maxName bounds the strings of an account, in bytes (scap-format.md §5).
+	maxName = 255
+)
+
+// Users reads the machine's /etc/passwd.
+func (f *FS) Users() ([]event.User, error) { return usersIn(f.rootOr("/")) }
+
+// Groups reads the machine's /etc/group.
+func (f *FS) Groups() ([]event.Group, error) { return groupsIn(f.rootOr("/")) }
+
+// UsersOf reads the /etc/passwd that a process sees, as for a process in a container.
+func (f *FS) UsersOf(pid int64) ([]event.User, error) { return usersIn(f.rootOf(pid)) }
+
+// GroupsOf reads the /etc/group that a process sees.
+func (f *FS) GroupsOf(pid int64) ([]event.Group, error) { return groupsIn(f.rootOf(pid)) }
+
+func (f *FS) rootOr(otherwise string) string {
+	if f.root == "" {
+		return otherwise
+	}
+	return f.root
+}
+
+func (f *FS) rootOf(pid int64) string { return f.proc + "/" + strconv.FormatInt(pid, 10) + "/root" }
+
+func usersIn(root string) ([]event.User, error) {
+	text, err := readIn(root, "etc/passwd")
+	if err != nil {
+		return nil, err
+	}
+	var out []event.User
+	for line := range strings.Lines(text) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(f) < 7 {
+			continue
+		}
+		uid, ok1 := id(f[2])
+		gid, ok2 := id(f[3])
+		if ok1 && ok2 && f[0] != "" {
+			out = append(out, event.User{UID: uid, GID: gid, Name: clip(f[0]), Home: clip(f[5]), Shell: clip(f[6])})
+		}
+	}
+	return out, nil
+}
+
+func groupsIn(root string) ([]event.Group, error) {
+	text, err := readIn(root, "etc/group")
+	if err != nil {
+		return nil, err
+	}
+	var out []event.Group
+	for line := range strings.Lines(text) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(f) < 3 {
+			continue
+		}
+		if gid, ok := id(f[2]); ok && f[0] != "" {
+			out = append(out, event.Group{GID: gid, Name: clip(f[0])})
+		}
+	}
+	return out, nil
+}
+
+// readIn reads a regular file below root. Symbolic links in it, absolute ones included, lead to places below root, so that
+// a container cannot make us read the host's files (openat2(2), RESOLVE_IN_ROOT; Linux 5.6).
+func readIn(root, path string) (string, error) {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &os.PathError{Op: "opening the root directory", Path: root, Err: err}
+	}
+	defer unix.Close(dir)
+	fd, err := unix.Openat2(dir, path, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return "", &os.PathError{Op: "reading accounts", Path: root + "/" + path, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), root+"/"+path)
+	defer file.Close()
+	fi, err := file.Stat()
+	if err != nil {
+		return "", fmt.Errorf("reading accounts: %w", err)
+	}
+	if !fi.Mode().IsRegular() {
+		return "", &os.PathError{Op: "reading accounts, not a regular file", Path: root + "/" + path, Err: unix.EINVAL}
+	}
+	var text strings.Builder
+	if _, err := io.Copy(&text, io.LimitReader(file, maxAccounts)); err != nil {
+		return "", fmt.Errorf("reading accounts: %w", err)
+	}
+	return text.String(), nil
+}
+
+func id(s string) (uint32, bool) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return uint32(n), err == nil
+}
+
+func clip(s string) string {
+	if len(s) > maxName {
+		s = s[:maxName]
+	}
+	return strings.Clone(s)
+}

@@ -1,0 +1,369 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/saker-sec/saker/internal/alert"
+)
+
+const (
+	tendEvery = time.Second
+	// shedPart is the part of the bound that is made free at once, so that a full queue is not shed for every alert.
+	shedPart = 20
+	// reportEvery is the least time between two alerts about what was shed.
+	reportEvery = time.Minute
+	// lookEvery is the least time between two looks at the free room of the disk.
+	lookEvery = 100 * time.Millisecond
+)
+
+// bounds is what keeps the queue within its bounds. The goroutine of commit and that of tend use it in turns.
+type bounds struct {
+	mu      sync.Mutex
+	bytes   int64  // of the stream: as it was last asked for, and what was written since
+	written uint64 // messages since the start
+	seen    uint64 // of written, when the stream was last looked after
+	idle    bool   // nothing is kept
+	looked  time.Time
+	full    bool // the disk
+
+	counts   sync.Mutex // of what follows
+	shed     map[string]Shed
+	fresh    map[string]Shed // not reported yet
+	reported time.Time
+}
+
+// Shed counts the alerts that a destination does not get because of the bounds.
+type Shed struct {
+	Full    uint64 // the queue was full
+	Expired uint64 // they were too old
+}
+
+// admit returns the part of the batch that may be written, makes room for it, and refuses the rest.
+func (q *Queue) admit(batch []*item) []*item {
+	b := &q.bounds
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := q.checkDisk(); err != nil {
+		for _, it := range batch {
+			q.refuse(it, err)
+		}
+		return nil
+	}
+	var need int64
+	for _, it := range batch {
+		need += it.size()
+	}
+	if b.bytes+need > q.cfg.Bytes {
+		batch, need = q.makeRoom(batch, need)
+	}
+	b.bytes += need
+	b.written += uint64(len(batch))
+	return batch
+}
+
+func (q *Queue) refuse(it *item, err error) {
+	q.refused.Add(1)
+	it.done <- err
+}
+
+// checkDisk refuses everything while too little of the disk is free, and mends what a full disk has broken when it is not.
+func (q *Queue) checkDisk() error {
+	b := &q.bounds
+	if q.server == nil {
+		return nil
+	}
+	if now := q.now(); now.Sub(b.looked) >= lookEvery {
+		b.looked = now
+		free, err := q.free()
+		was := b.full
+		b.full = err == nil && free < Reserve
+		switch {
+		case b.full && !was:
+			q.cfg.Log(alert.Critical, fmt.Sprintf("queue: %s is full (%d MiB free, %d MiB are needed): alerts are refused until there is room", q.cfg.Dir, free>>20, Reserve>>20))
+		case was && !b.full:
+			q.cfg.Log(alert.Notice, fmt.Sprintf("queue: %s has room again, alerts are taken", q.cfg.Dir))
+		}
+	}
+	if b.full {
+		return ErrDisk
+	}
+	if q.failed.Load() {
+		if err := q.mend(); err != nil {
+			return err
+		}
+		q.failed.Store(false)
+	}
+	return nil
+}
+
+// makeRoom sheds what is less severe, first what everybody has. It refuses the part of the batch that is less severe than
+// all that waits.
+func (q *Queue) makeRoom(batch []*item, need int64) ([]*item, int64) {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	b := &q.bounds
+	if _, err := q.reap(ctx); err != nil {
+		q.cfg.Log(alert.Error, fmt.Sprintf("queue: %v", err))
+	}
+	for b.bytes+need > q.cfg.Bytes {
+		least, count, err := q.leastSevere(ctx)
+		if err != nil {
+			q.cfg.Log(alert.Error, fmt.Sprintf("queue: looking for what to shed: %v", err))
+			for _, it := range batch {
+				q.refuse(it, ErrFull)
+			}
+			return nil, 0
+		}
+		at := -1 // newest of the least severe in the batch
+		for i, it := range batch {
+			if at < 0 || it.priority >= batch[at].priority {
+				at = i
+			}
+		}
+		if count == 0 || batch[at].priority > least {
+			it := batch[at]
+			batch = append(batch[:at:at], batch[at+1:]...)
+			need -= it.size()
+			q.refuse(it, ErrFull)
+			if len(batch) == 0 {
+				return nil, 0
+			}
+			continue
+		}
+		if err := q.shedOldest(ctx, least, count, max(need, q.cfg.Bytes/shedPart)); err != nil {
+			q.cfg.Log(alert.Error, fmt.Sprintf("queue: shedding: %v", err))
+		}
+	}
+	return batch, need
+}
+
+// leastSevere returns the least severe priority of what is kept, and how many alerts have it.
+func (q *Queue) leastSevere(ctx context.Context) (alert.Priority, uint64, error) {
+	info, err := q.alerts.Info(ctx, jetstream.WithSubjectFilter(q.cfg.Name+".alert.*"))
+	if err != nil {
+		return 0, 0, err
+	}
+	q.bounds.bytes = int64(info.State.Bytes)
+	for p := int(alert.Debug); p >= 0; p-- {
+		if n := info.State.Subjects[q.subject(alert.Priority(p))]; n > 0 {
+			return alert.Priority(p), n, nil
+		}
+	}
+	return 0, 0, nil
+}
+
+// shedOldest removes the oldest alerts of a priority, about as many as have the given number of bytes.
+func (q *Queue) shedOldest(ctx context.Context, p alert.Priority, count uint64, bytes int64) error {
+	info := q.alerts.CachedInfo()
+	size := max(1, info.State.Bytes/max(1, info.State.Msgs))
+	n := min(count, (uint64(bytes)+size-1)/size)
+	options := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(q.subject(p))}
+	if n < count {
+		options = append(options, jetstream.WithPurgeKeep(count-n))
+	}
+	err := q.counting(ctx, func(s *Shed) *uint64 { return &s.Full }, options...)
+	if err != nil {
+		return err
+	}
+	if info, err = q.alerts.Info(ctx); err != nil {
+		return err
+	}
+	q.bounds.bytes = int64(info.State.Bytes)
+	return nil
+}
+
+// counting removes alerts and counts for each destination those that it had not been given.
+func (q *Queue) counting(ctx context.Context, which func(*Shed) *uint64, options ...jetstream.StreamPurgeOpt) error {
+	before, err := q.ahead(ctx)
+	if err != nil {
+		return err
+	}
+	if err := q.alerts.Purge(ctx, options...); err != nil {
+		return err
+	}
+	after, err := q.ahead(ctx)
+	if err != nil {
+		return err
+	}
+	b := &q.bounds
+	b.counts.Lock()
+	defer b.counts.Unlock()
+	if b.shed == nil {
+		b.shed, b.fresh = map[string]Shed{}, map[string]Shed{}
+	}
+	for name, n := range before {
+		if left, ok := after[name]; ok && left < n {
+			for _, m := range []map[string]Shed{b.shed, b.fresh} {
+				s := m[name]
+				*which(&s) += n - left
+				m[name] = s
+			}
+		}
+	}
+	return nil
+}
+
+// ahead returns for each destination how many alerts it has been given and will be given: a number that only shedding makes
+// smaller.
+func (q *Queue) ahead(ctx context.Context) (map[string]uint64, error) {
+	out := map[string]uint64{}
+	list := q.alerts.ListConsumers(ctx)
+	for info := range list.Info() {
+		out[unescape(info.Name)] = info.Delivered.Consumer + info.NumPending
+	}
+	return out, list.Err()
+}
+
+// tend removes what everybody has and what is too old, and reports what was shed.
+func (q *Queue) tend(ctx context.Context) {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if n%int(prolongEvery/tendEvery) == 0 {
+			for _, s := range q.subs {
+				s.prolong()
+			}
+		}
+		if err := q.tendOnce(ctx); err != nil && ctx.Err() == nil {
+			q.cfg.Log(alert.Error, fmt.Sprintf("queue: %v", err))
+		}
+		q.report()
+	}
+}
+
+func (q *Queue) tendOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	b := &q.bounds
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if q.server != nil {
+		q.failed.Store(true) // a store that only dead letters or notes are written to can fail, too
+		if err := q.checkDisk(); err != nil && !errors.Is(err, ErrDisk) {
+			return err
+		}
+	}
+	if b.idle && b.written == b.seen && q.server != nil {
+		return nil
+	}
+	b.seen = b.written
+	info, err := q.reap(ctx)
+	if err != nil {
+		return err
+	}
+	b.idle = info.State.Msgs == 0
+	if b.idle || q.now().Sub(info.State.FirstTime) < q.cfg.Age {
+		return nil
+	}
+	return q.expire(ctx, info.State)
+}
+
+// reap removes the alerts that every consumer has acknowledged.
+func (q *Queue) reap(ctx context.Context) (*jetstream.StreamInfo, error) {
+	info, err := q.alerts.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the state of the stream: %w", err)
+	}
+	q.bounds.bytes = int64(info.State.Bytes)
+	if info.State.Msgs == 0 {
+		return info, nil
+	}
+	floor := info.State.LastSeq
+	list := q.alerts.ListConsumers(ctx)
+	for c := range list.Info() {
+		if c.NumPending > 0 || c.NumAckPending > 0 {
+			floor = min(floor, c.AckFloor.Stream)
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("asking for the state of the consumers: %w", err)
+	}
+	if floor < info.State.FirstSeq {
+		return info, nil
+	}
+	if err := q.alerts.Purge(ctx, jetstream.WithPurgeSequence(floor+1)); err != nil {
+		return nil, fmt.Errorf("removing what is delivered: %w", err)
+	}
+	if info, err = q.alerts.Info(ctx); err != nil {
+		return nil, fmt.Errorf("asking for the state of the stream: %w", err)
+	}
+	q.bounds.bytes = int64(info.State.Bytes)
+	return info, nil
+}
+
+// expire removes the alerts that are too old. They are in the order of their times.
+func (q *Queue) expire(ctx context.Context, s jetstream.StreamState) error {
+	limit := q.now().Add(-q.cfg.Age)
+	low, high := s.FirstSeq+1, s.LastSeq+1 // the first that stays is in low..high
+	for low < high {
+		middle := low + (high-low)/2
+		m, err := q.following(ctx, middle)
+		if err != nil {
+			return fmt.Errorf("looking for what is too old: %w", err)
+		}
+		if m == nil || !m.Time.Before(limit) {
+			high = middle
+		} else {
+			low = m.Sequence + 1
+		}
+	}
+	if err := q.counting(ctx, func(s *Shed) *uint64 { return &s.Expired }, jetstream.WithPurgeSequence(low)); err != nil {
+		return fmt.Errorf("removing what is too old: %w", err)
+	}
+	return nil
+}
+
+// following returns the first message from a sequence number on, or nil.
+func (q *Queue) following(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	m, err := q.alerts.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(q.cfg.Name+".>"))
+	if err != nil && strings.Contains(err.Error(), "not found") {
+		return nil, nil
+	}
+	return m, err
+}
+
+// report logs what was shed and makes an alert of it, at most once a minute.
+func (q *Queue) report() {
+	b := &q.bounds
+	now := q.now()
+	b.counts.Lock()
+	fresh := b.fresh
+	if now.Sub(b.reported) < reportEvery {
+		fresh = nil
+	}
+	if len(fresh) > 0 {
+		b.fresh = map[string]Shed{}
+		b.reported = now
+	}
+	b.counts.Unlock()
+	for name, s := range fresh {
+		text := fmt.Sprintf("alerts for %s were shed: %d because the queue is full (%d MiB), %d because they were older than %v",
+			name, s.Full, q.cfg.Bytes>>20, s.Expired, q.cfg.Age)
+		q.cfg.Log(alert.Critical, "queue: "+text)
+		a := &alert.Alert{
+			Time: now.UTC(), Rule: "Saker internal: alerts shed", Priority: alert.Critical, Source: "internal", Internal: true, Message: text,
+			Fields: []alert.Field{
+				{Key: "destination", Value: alert.Value{Kind: alert.Text, Text: name}},
+				{Key: "full", Value: alert.Value{Kind: alert.Uint, Num: s.Full}},
+				{Key: "expired", Value: alert.Value{Kind: alert.Uint, Num: s.Expired}},
+			},
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+		if err := q.Publish(ctx, a); err != nil {
+			q.cfg.Log(alert.Error, fmt.Sprintf("queue: reporting what was shed: %v", err))
+		}
+		cancel()
+	}
+}

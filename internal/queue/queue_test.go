@@ -1,0 +1,526 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/saker-sec/saker/internal/alert"
+)
+
+// open opens a queue that is closed at the end of the test.
+func open(t testing.TB, cfg Config) *Queue {
+	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = func(p alert.Priority, line string) { t.Logf("%s: %s", p, line) }
+	}
+	q, err := Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	return q
+}
+
+func to(names ...string) (out []Destination) {
+	for _, n := range names {
+		out = append(out, Destination{Name: n, Minimum: alert.Debug})
+	}
+	return out
+}
+
+func make1(rule string, p alert.Priority) *alert.Alert {
+	return &alert.Alert{Time: time.Unix(1795459618, 5).UTC(), Rule: rule, Priority: p, Source: "syscall", Message: "m", UUID: rule}
+}
+
+func publish(t testing.TB, q *Queue, p alert.Priority, rules ...string) {
+	t.Helper()
+	for _, r := range rules {
+		if err := q.Publish(context.Background(), make1(r, p)); err != nil {
+			t.Fatalf("publishing %s: %v", r, err)
+		}
+	}
+}
+
+// take returns the next n messages.
+func take(t testing.TB, q *Queue, name string, n int) []*Message {
+	t.Helper()
+	return takeFrom(t, q.Subscription(name), n)
+}
+
+func takeFrom(t testing.TB, s *Subscription, n int) (out []*Message) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for range n {
+		m, err := s.Next(ctx)
+		if err != nil {
+			t.Fatalf("next for %s: %v", s.name, err)
+		}
+		if m.Err != nil {
+			t.Fatal(m.Err)
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func rules(messages []*Message) string {
+	var out []string
+	for _, m := range messages {
+		out = append(out, m.Alert.Rule)
+	}
+	return strings.Join(out, " ")
+}
+
+// nothing fails when a message comes soon.
+func nothing(t testing.TB, q *Queue, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if m, err := q.Subscription(name).Next(ctx); err == nil {
+		t.Errorf("%s gets %s, want nothing", name, m.Alert.Rule)
+	}
+}
+
+func ack(t testing.TB, messages ...*Message) {
+	t.Helper()
+	for _, m := range messages {
+		if err := m.Ack(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// state waits until the statistics of a destination are as wanted.
+func state(t testing.TB, q *Queue, name string, want func(DestinationStats) bool) {
+	t.Helper()
+	var got DestinationStats
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		s, err := q.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, got = range s.Destinations {
+			if got.Name == name && want(got) {
+				return
+			}
+		}
+	}
+	t.Fatalf("the statistics of %s stay %+v", name, got)
+}
+
+// TestReopen lets a process end with alerts in all states.
+func TestReopen(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3")})
+	publish(t, q, alert.Notice, "a", "b", "c", "d", "e")
+	held := take(t, q, "slack", 4)
+	if got := rules(held); got != "a b c d" {
+		t.Errorf("slack gets %s", got)
+	}
+	ack(t, held[0], held[2])
+	ack(t, take(t, q, "aws.s3", 5)...)
+	state(t, q, "slack", func(s DestinationStats) bool { return s.Queued == 3 })
+	if _, err := Open(t.Context(), Config{Dir: dir}); !errors.Is(err, ErrInUse) {
+		t.Errorf("the directory is opened twice: %v", err)
+	}
+	q.Close()
+	if err := q.Publish(t.Context(), make1("late", alert.Notice)); !errors.Is(err, ErrClosed) {
+		t.Errorf("publishing to a closed queue: %v", err)
+	}
+
+	q = open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3", "new")})
+	publish(t, q, alert.Notice, "f")
+	again := take(t, q, "slack", 4)
+	if got := rules(again); got != "b d e f" {
+		t.Errorf("slack gets %s after the restart, want b d e f", got)
+	}
+	if again[0].Alert.UUID != "b" || !again[0].Again || again[3].Again {
+		t.Errorf("b is %+v", again[0])
+	}
+	if got := rules(take(t, q, "aws.s3", 1)); got != "f" {
+		t.Errorf("aws.s3 gets %s after the restart, want f", got)
+	}
+	if got := rules(take(t, q, "new", 1)); got != "f" {
+		t.Errorf("a new destination gets %s, want what came after it", got)
+	}
+	nothing(t, q, "slack")
+	q.Close()
+
+	var logged []string
+	open(t, Config{Dir: dir, Destinations: to("aws.s3"), Log: func(_ alert.Priority, s string) { logged = append(logged, s) }})
+	if !strings.Contains(strings.Join(logged, "\n"), "destination slack is not configured any more: 4 alerts") {
+		t.Errorf("logged %q", logged)
+	}
+}
+
+// TestReap shows that what everybody has goes, and only that.
+func TestReap(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Destinations: []Destination{
+		{Name: "all", Minimum: alert.Debug}, {Name: "severe", Minimum: alert.Error},
+	}})
+	kept := func(want uint64) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; {
+			if err := q.tendOnce(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s, err := q.Stats(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Alerts == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d alerts are kept, want %d", s.Alerts, want)
+			}
+		}
+	}
+	publish(t, q, alert.Debug, "a", "b")
+	publish(t, q, alert.Error, "c")
+	publish(t, q, alert.Debug, "d")
+	kept(4)
+	all := take(t, q, "all", 4)
+	severe := take(t, q, "severe", 1)
+	if got := rules(severe); got != "c" {
+		t.Errorf("severe gets %s", got)
+	}
+	ack(t, all...)
+	kept(4)
+	ack(t, severe...)
+	kept(0)
+	publish(t, q, alert.Debug, "e")
+	kept(1)
+	ack(t, take(t, q, "all", 1)...)
+	kept(0)
+}
+
+// TestShed fills the queue: the least severe go first, the oldest of them, and what is less severe than all is refused.
+func TestShed(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Bytes: 200 << 10, Destinations: to("there")})
+	away, err := q.subscribe(t.Context(), to("away")[0]) // nothing is on its way to it until fetch is called
+	if err != nil {
+		t.Fatal(err)
+	}
+	reported := func(at time.Time) {
+		q.bounds.counts.Lock()
+		defer q.bounds.counts.Unlock()
+		q.bounds.reported = at
+	}
+	reported(q.now()) // so that no report comes between the alerts
+	published := 0
+	push := func(p alert.Priority) error {
+		a := make1(fmt.Sprintf("%d/%d", p, published), p)
+		if a.Message = strings.Repeat("x", 1800); p == alert.Debug {
+			a.Message = strings.Repeat("x", 18000)
+		}
+		err := q.Publish(t.Context(), a)
+		if err == nil {
+			published++
+			ack(t, take(t, q, "there", 1)...)
+		}
+		return err
+	}
+	for i := range 90 {
+		if err := push(alert.Notice - alert.Priority(i%2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 60 {
+		if err := push(alert.Critical); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := push(alert.Debug); !errors.Is(err, ErrFull) {
+		t.Errorf("a debug alert in a queue of warnings: %v, want %v", err, ErrFull)
+	}
+	if err := push(alert.Warning); err != nil {
+		t.Errorf("a warning in a queue of warnings: %v", err)
+	}
+	s, err := q.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shed := int(q.bounds.shed["away"].Full)
+	if s.Destinations[0].Shed.Full != 0 || s.Refused != 1 || s.Bytes > 200<<10 || int(s.Alerts)+shed != published {
+		t.Errorf("%d are shed, statistics are %+v", shed, s)
+	}
+	go away.fetch(t.Context())
+	count, last := map[string]int{}, ""
+	for range s.Alerts {
+		m := takeFrom(t, away, 1)[0]
+		last = m.Alert.Rule
+		count[last[:1]]++
+		ack(t, m)
+	}
+	if m := away.Take(); m != nil {
+		t.Errorf("away gets %s too", m.Alert.Rule)
+	}
+	t.Logf("shed %d, got %v", shed, count)
+	if count["2"] != 60 || count["5"] != 0 || count["4"] < 30 || last != fmt.Sprintf("4/%d", published-1) {
+		t.Errorf("away gets %v and at last %s", count, last)
+	}
+	reported(time.Time{})
+	q.report()
+	if m := take(t, q, "there", 1)[0]; !m.Alert.Internal || m.Alert.Rule != "Saker internal: alerts shed" {
+		t.Errorf("the last alert is %+v, want the report", m.Alert)
+	}
+}
+
+// TestExpire lets the clock go on.
+func TestExpire(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Age: time.Hour, Destinations: to("away")})
+	publish(t, q, alert.Notice, "a", "b", "c")
+	var first time.Time
+	for m, want := range []string{"a"} {
+		_ = m
+		got := take(t, q, "away", 1)[0]
+		if got.Alert.Rule != want {
+			t.Fatalf("got %s", got.Alert.Rule)
+		}
+		first = got.At
+	}
+	m, err := q.following(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	between := first.Add(m.Time.Sub(first) / 2)
+	q.bounds.mu.Lock()
+	q.now = func() time.Time { return between.Add(time.Hour) }
+	q.bounds.mu.Unlock()
+	if err := q.tendOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := q.Stats(t.Context())
+	if err != nil || s.Alerts != 2 {
+		t.Errorf("%+v, %v: want 2 alerts", s, err)
+	}
+	q.bounds.mu.Lock()
+	q.now = func() time.Time { return between.Add(2 * time.Hour) }
+	q.bounds.mu.Unlock()
+	if err := q.tendOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = q.Stats(t.Context()); err != nil || s.Alerts != 0 {
+		t.Errorf("%+v, %v: want no alerts", s, err)
+	}
+}
+
+// TestDisk refuses alerts while there is no room, and takes them afterwards.
+func TestDisk(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Destinations: to("d")})
+	now, free := time.Now(), int64(Reserve-1)
+	q.bounds.mu.Lock()
+	q.now, q.free = func() time.Time { return now }, func() (int64, error) { return free, nil }
+	q.bounds.mu.Unlock()
+	if err := q.Publish(t.Context(), make1("a", alert.Notice)); !errors.Is(err, ErrDisk) {
+		t.Errorf("with a full disk: %v", err)
+	}
+	q.bounds.mu.Lock()
+	now, free = now.Add(time.Second), Reserve
+	q.bounds.mu.Unlock()
+	publish(t, q, alert.Notice, "b")
+	if got := rules(take(t, q, "d", 1)); got != "b" {
+		t.Errorf("got %s", got)
+	}
+	large := make1("large", alert.Notice)
+	large.Message = strings.Repeat("x", Largest)
+	if err := q.Publish(t.Context(), large); !errors.Is(err, ErrLarge) {
+		t.Errorf("a large alert: %v", err)
+	}
+}
+
+// TestDead buries alerts and has them come back.
+func TestDead(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, Config{Dir: dir, Destinations: to("slack", "pager duty")})
+	publish(t, q, alert.Notice, "a", "b", "c")
+	for _, m := range take(t, q, "slack", 2) {
+		if err := m.Bury(t.Context(), "400 Bad\nRequest"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := take(t, q, "pager duty", 1)[0].Bury(t.Context(), "too long"); err != nil {
+		t.Fatal(err)
+	}
+	q.Close()
+	q = open(t, Config{Dir: dir, Inspect: true})
+	list := func(name string) string {
+		var out []string
+		if err := q.DeadLetters(t.Context(), name, func(d Dead) bool {
+			out = append(out, fmt.Sprintf("%d %s %s: %s", d.Seq, d.Destination, d.Alert.Rule, d.Reason))
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(out, "\n")
+	}
+	if got, want := list(""), "1 slack a: 400 Bad Request\n2 slack b: 400 Bad Request\n3 pager duty a: too long"; got != want {
+		t.Errorf("dead letters:\n%s\nwant\n%s", got, want)
+	}
+	if got, want := list("pager duty"), "3 pager duty a: too long"; got != want {
+		t.Errorf("dead letters of one: %s", got)
+	}
+	if n, err := q.Replay(t.Context(), "", 2); n != 1 || err != nil {
+		t.Errorf("replaying one: %d, %v", n, err)
+	}
+	if n, err := q.Replay(t.Context(), "pager duty", 0); n != 1 || err != nil {
+		t.Errorf("replaying those of a destination: %d, %v", n, err)
+	}
+	if got := list(""); got != "1 slack a: 400 Bad Request" {
+		t.Errorf("dead letters left: %s", got)
+	}
+	q.Close()
+	q = open(t, Config{Dir: dir, Destinations: to("slack", "pager duty")})
+	if got := rules(take(t, q, "slack", 2)); got != "c b" {
+		t.Errorf("slack gets %s", got)
+	}
+	if got := rules(take(t, q, "pager duty", 3)); got != "b c a" {
+		t.Errorf("pager duty gets %s", got)
+	}
+	state(t, q, "slack", func(s DestinationStats) bool { return s.Dead == 1 && s.Queued == 2 })
+}
+
+// TestNotes keeps notes across a restart, one for each key.
+func TestNotes(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3")})
+	s := q.Subscription("slack")
+	notes := func(want string) {
+		t.Helper()
+		all, err := q.Subscription("slack").Notes(t.Context())
+		if err != nil || fmt.Sprintf("%s", all) != want {
+			t.Errorf("the notes are %s, %v, want %s", all, err, want)
+		}
+	}
+	notes("map[]")
+	if err := s.Forget(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+	for _, n := range []string{"a=1", "b.*=2", "a=3", "c=4"} {
+		key, text, _ := strings.Cut(n, "=")
+		if err := s.Note(t.Context(), key, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.Subscription("aws.s3").Note(t.Context(), "a", []byte("other")); err != nil {
+		t.Error(err)
+	}
+	notes("map[a:3 b.*:2 c:4]")
+	if err := s.Forget(t.Context(), "c"); err != nil {
+		t.Error(err)
+	}
+	q.Close()
+	q = open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3")})
+	notes("map[a:3 b.*:2]")
+}
+
+// TestAhead gives out no more than may be held.
+func TestAhead(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Destinations: []Destination{{Name: "d", Minimum: alert.Debug, Ahead: 2}}})
+	if m := q.Subscription("d").Take(); m != nil {
+		t.Errorf("there is %v in an empty queue", m)
+	}
+	publish(t, q, alert.Notice, "a", "b", "c")
+	if err := q.PublishTo(t.Context(), "d", make1("only", alert.Notice)); err != nil {
+		t.Fatal(err)
+	}
+	first := take(t, q, "d", 2)
+	nothing(t, q, "d")
+	ack(t, first...)
+	rest := take(t, q, "d", 2)
+	if got := rules(rest); got != "c only" || rest[0].Only || !rest[1].Only || rest[0].Seq != 3 {
+		t.Errorf("got %s: %+v", got, rest[1])
+	}
+}
+
+// TestPublishEach writes many at once, in order, but for the one that is too large.
+func TestPublishEach(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Destinations: []Destination{{Name: "d", Minimum: alert.Debug, Ahead: 2000}}})
+	var alerts []*alert.Alert
+	for i := range 1500 {
+		alerts = append(alerts, make1(fmt.Sprint(i), alert.Notice))
+	}
+	if errs := q.PublishEach(t.Context(), alerts); errs != nil {
+		t.Fatal(errors.Join(errs...))
+	}
+	for i, m := range take(t, q, "d", 1500) {
+		if m.Alert.Rule != fmt.Sprint(i) {
+			t.Fatalf("%s comes, want %d", m.Alert.Rule, i)
+		}
+		ack(t, m)
+	}
+	alerts[1].Message = strings.Repeat("x", Largest)
+	if errs := q.PublishEach(t.Context(), alerts[:3]); len(errs) != 3 || errs[0] != nil || !errors.Is(errs[1], ErrLarge) || errs[2] != nil {
+		t.Errorf("%v", errs)
+	}
+	if got := rules(take(t, q, "d", 2)); got != "0 2" {
+		t.Errorf("got %s", got)
+	}
+	if s := q.syncs.Load(); s > 20 {
+		t.Errorf("%d syncs", s)
+	}
+}
+
+// TestManyPublishers shows that they share syncs and that each one's alerts stay in order.
+func TestManyPublishers(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Destinations: to("d")})
+	const publishers, each = 64, 30
+	var group sync.WaitGroup
+	for p := range publishers {
+		group.Go(func() {
+			for i := range each {
+				if err := q.Publish(context.Background(), make1(fmt.Sprintf("%d/%d", p, i), alert.Priority(rand.N(8)))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	next := map[int]int{}
+	for range publishers * each {
+		m := take(t, q, "d", 1)[0]
+		var p, i int
+		if _, err := fmt.Sscanf(m.Alert.Rule, "%d/%d", &p, &i); err != nil || next[p] != i {
+			t.Fatalf("%s comes, want %d/%d", m.Alert.Rule, p, next[p])
+		}
+		next[p]++
+		ack(t, m)
+	}
+	s, err := q.Stats(t.Context())
+	if err != nil || s.Accepted != publishers*each || s.Syncs > s.Accepted/4 {
+		t.Errorf("%+v, %v: want few syncs", s, err)
+	}
+	t.Logf("%d alerts, %d syncs", s.Accepted, s.Syncs)
+}
+
+func TestEscape(t *testing.T) {
+	for _, name := range []string{"slack", "aws.s3", "pager duty", "a=2e", "ü*>", "="} {
+		if got := unescape(escape(name)); got != name || strings.ContainsAny(escape(name), ".*> ") {
+			t.Errorf("%q becomes %q and %q", name, escape(name), got)
+		}
+	}
+}
+
+// BenchmarkPublish is how many alerts are on disk for each second of one core, with many senders.
+func BenchmarkPublish(b *testing.B) {
+	q := open(b, Config{Dir: b.TempDir(), Destinations: to("away")})
+	a := make1("Read sensitive file untrusted", alert.Warning)
+	a.Message = strings.Repeat("file=/etc/shadow ", 30)
+	b.SetParallelism(128)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := q.Publish(context.Background(), a); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(q.accepted.Load())/float64(q.syncs.Load()), "alerts/sync")
+}

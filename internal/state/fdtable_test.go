@@ -1,0 +1,131 @@
+package state
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/saker-sec/saker/internal/event"
+)
+
+// TestFDTable compares tables that share pages with plain maps.
+func TestFDTable(t *testing.T) {
+	s := New(Config{})
+	r := rand.New(rand.NewPCG(3, 4))
+	tables := []*FDTable{s.newTable()}
+	want := []map[int64]string{{}}
+	number := func() int64 {
+		if r.IntN(10) == 0 {
+			return int64(denseFDs + r.IntN(20))
+		}
+		return int64(r.IntN(200))
+	}
+	for step := range 100000 {
+		i := r.IntN(len(tables))
+		fd := number()
+		switch r.IntN(8) {
+		case 0, 1, 2:
+			d := s.free.fd()
+			d.setNames(fmt.Sprint("n", step), "raw")
+			s.putFD(tables[i], fd, d)
+			want[i][fd] = fmt.Sprint("n", step)
+		case 3:
+			if _, open := want[i][fd]; s.eraseFD(tables[i], fd) != open {
+				t.Fatalf("erasing %d: was open: %v", fd, open)
+			}
+			delete(want[i], fd)
+		case 4:
+			if d := s.ownFD(tables[i], fd); d != nil {
+				d.setNames(fmt.Sprint("o", step), "")
+				want[i][fd] = fmt.Sprint("o", step)
+			}
+		case 5:
+			odd := func(fd int64, _ *FD) bool { return fd%7 == 1 }
+			s.eraseIf(tables[i], odd)
+			maps.DeleteFunc(want[i], func(fd int64, _ string) bool { return fd%7 == 1 })
+		case 6:
+			if len(tables) < 10 {
+				tables = append(tables, s.copyTable(tables[i]))
+				want = append(want, maps.Clone(want[i]))
+			} else {
+				s.dropTable(tables[i])
+				tables, want = slices.Delete(tables, i, i+1), slices.Delete(want, i, i+1)
+			}
+		default:
+			compareTable(t, tables[i], want[i])
+		}
+	}
+	total := 0
+	for i := range tables {
+		compareTable(t, tables[i], want[i])
+		total += len(want[i])
+	}
+	if s.NumFDs() != total {
+		t.Errorf("%d descriptors counted, %d open", s.NumFDs(), total)
+	}
+}
+
+func compareTable(t *testing.T, f *FDTable, want map[int64]string) {
+	t.Helper()
+	if f.Len() != len(want) {
+		t.Fatalf("%d descriptors, want %d", f.Len(), len(want))
+	}
+	last := int64(-1)
+	f.Each(func(fd int64, d *FD) bool {
+		if fd <= last {
+			t.Fatalf("%d after %d", fd, last)
+		}
+		last = fd
+		if d.Name != want[fd] || f.Get(fd) != d {
+			t.Fatalf("%d is %q, want %q", fd, d.Name, want[fd])
+		}
+		return true
+	})
+}
+
+func TestFDLimits(t *testing.T) {
+	s := New(Config{MaxProcessFDs: 3000, MaxFDs: 4000})
+	fill := func(f *FDTable, n int64) {
+		for fd := range n {
+			s.putFD(f, fd, &FD{Type: event.FDFifo})
+		}
+	}
+	hoarder, forked, normal, many := s.newTable(), (*FDTable)(nil), s.newTable(), s.newTable()
+	fill(hoarder, 5000)
+	if hoarder.Len() != 3000 || s.Stats().DropsFullFDTable != 2000 {
+		t.Errorf("a process has %d descriptors, %d dropped", hoarder.Len(), s.Stats().DropsFullFDTable)
+	}
+	forked = s.copyTable(hoarder)
+	if s.liveFDs != 3000 || s.NumFDs() != 6000 {
+		t.Errorf("a fork takes room: %d kept, %d open", s.liveFDs, s.NumFDs())
+	}
+	fill(many, 3000)
+	if many.Len() != 1024 {
+		t.Errorf("in a full state a process gets %d descriptors", many.Len())
+	}
+	fill(normal, 100)
+	if normal.Len() != 100 {
+		t.Errorf("in a full state an ordinary process gets %d descriptors", normal.Len())
+	}
+	for range 20 {
+		fill(s.newTable(), 1024)
+	}
+	if s.liveFDs > 16000 {
+		t.Errorf("%d descriptors are kept", s.liveFDs)
+	}
+	s.putFD(normal, 1<<40, &FD{})
+	s.putFD(normal, -1, &FD{})
+	if normal.Len() != 100 || forked.Len() != 3000 {
+		t.Error("descriptors with impossible numbers are kept")
+	}
+	if !s.putFD(hoarder, 0, &FD{Type: event.FDUnix}) || hoarder.Get(0).Type != event.FDUnix || forked.Get(0).Type != event.FDFifo {
+		t.Error("a full table does not replace a descriptor, or does so for its copy, too")
+	}
+	var none *FDTable
+	if none.Len() != 0 || none.Get(3) != nil || normal.Get(-5) != nil {
+		t.Error("a missing table or negative descriptor is something")
+	}
+	none.Each(func(int64, *FD) bool { t.Error("a missing table has descriptors"); return true })
+}
