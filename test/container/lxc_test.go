@@ -37,10 +37,10 @@ func writeRoot(t *testing.T, dir string) string {
 	return root
 }
 
-// nameless is what is known of a container that no runtime is asked about.
+// nameless is what is known of a container whose kind has no runtime to ask: it has no image.
 func nameless(name, kind string) map[string]any {
 	return map[string]any{
-		"container.id": name, "container.full_id": name, "container.name": name, "container.type": kind, "container.image": nil,
+		"container.id": name, "container.full_id": name, "container.name": name, "container.type": kind, "container.image": "",
 		"container.id_mismatch": false,
 	}
 }
