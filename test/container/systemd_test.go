@@ -21,8 +21,8 @@ func needSystemd(t *testing.T) {
 // TestNspawn runs containers of systemd-nspawn as a service, as machinectl does, and by hand, where systemd-machined gives them a
 // scope.
 func TestNspawn(t *testing.T) {
-	need(t, "systemd-nspawn", "systemctl")
 	needSystemd(t)
+	need(t, "systemd-nspawn", "systemctl")
 	dir := scratch(t)
 	root := writeRoot(t, dir)
 	s := start(t, dir, rules, plugin(nil), "-o", patient())
@@ -61,8 +61,8 @@ func TestNspawn(t *testing.T) {
 // TestRootless runs containers of a user's podman below the user's own systemd, at first without the service that tells of them and
 // then with it. Saker is there before either.
 func TestRootless(t *testing.T) {
-	need(t, "podman", "crun", "conmon", "newuidmap", "useradd", "setpriv", "fuse-overlayfs")
 	needSystemd(t)
+	need(t, "podman", "crun", "conmon", "newuidmap", "useradd", "setpriv", "fuse-overlayfs")
 	dir := scratch(t)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
