@@ -6,7 +6,7 @@ import (
 	"io"
 	"runtime"
 	"sync/atomic"
-	"unsafe"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -119,16 +119,16 @@ func bootTime() uint64 {
 	return uint64(t.Nano())
 }
 
-// nap sleeps for ns nanoseconds in the kernel: a goroutine's sleep costs several times as much. The scheduler does not hear of it where
-// others have a processor to run on: it would wake up every 20 µs to see whether somebody needs this one's, and hand it over, which
-// costs a seventh of what events do. A signal ends the nap early, which does no harm.
+// nap sleeps for ns nanoseconds in the kernel, which a signal may end early: a goroutine's sleep costs several times as much. Where
+// goroutines have one processor alone, the kernel's sleep costs more, an eighth of what the events do: the scheduler's monitor wakes up every 20 µs
+// to take the processor away meanwhile.
 func (w *waiter) nap(ns int64) {
-	t := unix.NsecToTimespec(ns)
 	if runtime.GOMAXPROCS(0) == 1 {
-		unix.Nanosleep(&t, nil)
+		time.Sleep(time.Duration(ns)) //nolint:forbidigo // time itself is waited for
 		return
 	}
-	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
+	t := unix.NsecToTimespec(ns)
+	unix.Nanosleep(&t, nil)
 }
 
 // stop makes refill return io.EOF, at once if it is waiting.
