@@ -83,6 +83,7 @@ func (w *waiter) refill(m *merger, s *shared) error {
 			w.nap(napTime)
 			continue
 		}
+		m.release() // records that were given up are passed without being delivered: left in a ring they would wake epoll for ever
 		atomic.StoreUint32(s.sleeping, 1)
 		if m.look(0) { // an event that came before the flag was seen wakes nobody
 			atomic.StoreUint32(s.sleeping, 0)
