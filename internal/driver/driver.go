@@ -4,7 +4,7 @@
 // One program is attached to the exit of all system calls (or copies of it, see below). A table of one byte per call, shared with it, says whether the
 // call is wanted; an unwanted call costs a load and a branch more than an empty program. A wanted one is passed to the program of
 // its own, which writes the event in Falco's encoding into the ring of its CPU. SetSyscalls changes the table while
-// events flow. The programs need Linux 5.8 or later with BTF, run on amd64 and arm64, and see 32-bit callers as well.
+// events flow. The programs need Linux 5.8 or later with BTF, and run on amd64 and arm64. On amd64 they see 32-bit callers as well.
 //
 // Strings and lists are cut at the limits of the programs (4096 bytes for a path, argument list or environment, the NUL
 // included). What was cut is counted, and Truncated tells it of the last event.
