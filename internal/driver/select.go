@@ -1,8 +1,11 @@
 package driver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -255,7 +258,7 @@ func (d *Driver) attach(tracepoints map[string]bool, wanted *interest) error {
 	d.attached = kept
 	copy(d.shared.socketcall[:], wanted.socketcall[:])
 	copy(d.shared.interest[:], wanted.calls[:])
-	for name := range tracepoints {
+	for _, name := range inOrder(tracepoints) {
 		if d.loaded[name] == nil {
 			continue // reported by Problems
 		}
@@ -273,4 +276,15 @@ func (d *Driver) attach(tracepoints map[string]bool, wanted *interest) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// inOrder returns the programs in the order in which they are attached: that of the system calls is last. A process whose making was seen has
+// then whatever it runs and its end seen too. What happened before is found in /proc.
+func inOrder(tracepoints map[string]bool) []string {
+	return slices.SortedFunc(maps.Keys(tracepoints), func(a, b string) int {
+		if last := programsProgDispatch; a == last || b == last {
+			return cmp.Compare(boolWord(a == last), boolWord(b == last))
+		}
+		return cmp.Compare(a, b)
+	})
 }

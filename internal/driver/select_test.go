@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/saker-sec/saker/internal/event"
@@ -32,5 +33,15 @@ func TestInterest(t *testing.T) {
 	}
 	if w.socketcall != [32]uint16{} {
 		t.Error("arm64 has a socketcall")
+	}
+}
+
+func TestOrderOfAttaching(t *testing.T) {
+	want := []string{"sched_process_exec", "sched_process_exit", "signal_deliver", "dispatch"}
+	for range 10 {
+		got := inOrder(map[string]bool{"dispatch": true, "signal_deliver": true, "sched_process_exit": true, "sched_process_exec": true})
+		if !slices.Equal(got, want) {
+			t.Fatalf("attached in the order %q, want %q", got, want)
+		}
 	}
 }
