@@ -58,6 +58,9 @@ func (p *program) newRun(o *opened, router *route.Router, pl plan) (*run, error)
 	if o.losses != nil {
 		c.Hold = uint64(p.conf.AlertHold)
 	}
+	if s, ok := o.source.(*live); ok {
+		c.Now = s.Now
+	}
 	if recorder != nil {
 		c.Recorder = recorder
 		switch s := o.source.(type) {

@@ -184,6 +184,9 @@ func (d *Driver) Next(e *event.Event) error {
 	}
 }
 
+// Now returns the time that an event has which happens now, in ns since the epoch. It goes on evenly, whoever sets the machine's clock.
+func (d *Driver) Now() uint64 { return bootTime() + atomic.LoadUint64(d.shared.bootEpoch) }
+
 // Truncated reports whether a string or list of the last event was cut at its limit. It belongs to the goroutine of Next.
 func (d *Driver) Truncated() bool {
 	return d.last != nil && binary.LittleEndian.Uint16(d.last[2:])&prefixTruncated != 0

@@ -25,3 +25,14 @@ func TestIdleGivesEverythingBack(t *testing.T) {
 		t.Errorf("the kernel was told that everything up to %d is read, want %d", m.consumer, m.producer)
 	}
 }
+
+// TestNow gives the time of the events, which is not that of a clock that was set since the driver was opened.
+func TestNow(t *testing.T) {
+	epoch := uint64(5e17)
+	d := &Driver{shared: &shared{bootEpoch: &epoch}}
+	before := bootTime()
+	now := d.Now() - epoch
+	if after := bootTime(); now < before || now > after {
+		t.Errorf("%d ns since the boot, want %d to %d", now, before, after)
+	}
+}
