@@ -17,6 +17,8 @@ const (
 	maxPath = 4096
 	// maxFile bounds any other file read whole, in bytes; the largest are mountinfo and cgroup.
 	maxFile = 1 << 20
+	// maxStat bounds the stat file that a process shows in its own /proc, in bytes: a line of 52 numbers and a short name.
+	maxStat = 4096
 
 	cloneThreadFiles = 1<<13 | 1<<0 // PPM_CL_CLONE_THREAD | PPM_CL_CLONE_FILES
 	pfKthread        = 0x00200000   // include/linux/sched.h
@@ -215,11 +217,13 @@ func (s *scan) pidnsStart(dir string) uint64 {
 	if t, ok := s.pidns[ns]; ok && ns != 0 {
 		return t
 	}
-	init := dir + "root/proc/1/stat"
+	var init []byte
 	if unix.Stat(s.f.proc+"/1/ns/pid", &st) == nil && st.Ino == ns {
-		init = s.f.proc + "/1/stat"
+		init = s.read(s.f.proc+"/1/stat", maxFile)
+	} else if inside, err := readIn(dir+"root", "proc/1/stat", maxStat); err == nil {
+		init = []byte(inside)
 	}
-	sn, ok := parseStat(s.read(init, maxFile))
+	sn, ok := parseStat(init)
 	if !ok {
 		return 0
 	}
