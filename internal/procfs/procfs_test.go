@@ -469,6 +469,12 @@ func TestLive(t *testing.T) {
 	if th := one(t, fs, tid); th.PID != int64(os.Getpid()) || th.Comm == "" {
 		t.Errorf("this thread is not %+v", th)
 	}
+	if got, err := fs.Cwd(int64(os.Getpid())); got != cwd || err != nil {
+		t.Errorf("working directory %q, %v, want %q", got, err, cwd)
+	}
+	if _, err := fs.Cwd(1<<31 - 1); !errors.Is(err, ErrNotFound) {
+		t.Errorf("working directory of no process: %v", err)
+	}
 	if !fs.Alive(tid) || fs.Alive(0) || fs.Alive(1<<31-1) {
 		t.Error("wrong about who is alive")
 	}

@@ -35,11 +35,13 @@ type Proc interface {
 	Alive(tid int64) bool
 }
 
-// DescriptorProc is what a Proc may offer beyond Thread: one descriptor of a process. It is asked for descriptors that
+// DescriptorProc is what a Proc may offer beyond Thread: single things of a process. It is asked for descriptors that
 // another process passed over a Unix socket, and for directories that nothing is known of.
 type DescriptorProc interface {
 	// Descriptor returns an open descriptor of the process, or an error if there is none.
 	Descriptor(pid, fd int64) (event.Descriptor, error)
+	// Cwd returns the working directory of the process, or an error if there is none.
+	Cwd(pid int64) (string, error)
 }
 
 // Config sets up a State. The zero value is good for replaying a capture.
