@@ -33,18 +33,18 @@ type scan struct {
 	buf  []byte
 	link []byte
 
-	bootTime uint64 // ns since the epoch
-	sockets  map[uint64]map[uint64]event.Descriptor
-	mounts   map[uint64]mount
-	pidns    map[uint64]uint64
-	tree     unifiedTree
+	booted  uint64 // see boot
+	sockets map[uint64]map[uint64]event.Descriptor
+	mounts  map[uint64]mount
+	pidns   map[uint64]uint64
+	tree    unifiedTree
 
 	socketDir   string // the process whose namespace socketTable is of
 	socketTable map[uint64]event.Descriptor
 }
 
 func (f *FS) newScan() *scan {
-	s := &scan{
+	return &scan{
 		f:       f,
 		buf:     make([]byte, 16<<10),
 		link:    make([]byte, maxPath),
@@ -52,8 +52,15 @@ func (f *FS) newScan() *scan {
 		mounts:  map[uint64]mount{},
 		pidns:   map[uint64]uint64{},
 	}
-	s.bootTime = bootTime(s.read(f.proc+"/stat", maxFile))
-	return s
+}
+
+// boot returns when the machine started, in ns since the epoch. It is read when it is needed: on a machine with many CPUs and interrupts the
+// file costs a millisecond.
+func (s *scan) boot() uint64 {
+	if s.booted == 0 {
+		s.booted = bootTime(s.read(s.f.proc+"/stat", maxFile))
+	}
+	return s.booted
 }
 
 // read returns at most limit bytes of a file, valid until the next read; nil when it cannot be read.
@@ -173,7 +180,7 @@ func (s *scan) identity(dir string, p *event.Process) (task, bool) {
 	p.VMSize, p.VMRSS, p.VMSwap = st.vmSize, st.vmRSS, st.vmSwap
 	p.PFMajor, p.PFMinor = sn.majflt, sn.minflt
 	p.CapInheritable, p.CapPermitted, p.CapEffective = st.capInh, st.capPrm, st.capEff
-	p.CloneTime = s.bootTime + sn.start*(nsPerSecond/userHz)
+	p.CloneTime = s.boot() + sn.start*(nsPerSecond/userHz)
 	p.Comm = string(bytes.TrimSuffix(s.read(dir+"comm", maxPath), []byte("\n")))
 	p.LoginUID = loginUID(s.read(dir+"loginuid", 32))
 	return task{status: st, zombie: sn.state == 'Z' || sn.state == 'X'}, true
@@ -227,7 +234,7 @@ func (s *scan) pidnsStart(dir string) uint64 {
 	if !ok {
 		return 0
 	}
-	t := s.bootTime + sn.start*(nsPerSecond/userHz)
+	t := s.boot() + sn.start*(nsPerSecond/userHz)
 	s.pidns[ns] = t
 	return t
 }
