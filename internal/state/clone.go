@@ -255,7 +255,7 @@ func (s *State) rewrite(img *Image, exe string, args []byte) *Image {
 	n := s.newImage(img.Comm, exe, img.ExePath, args, img.buf[img.env.from:img.env.to])
 	n.copyExecutable(img)
 	n.PID, n.ExecTime = img.PID, img.ExecTime
-	n.linkParent(img.Parent)
+	s.linkParent(n, img.Parent)
 	return n
 }
 

@@ -567,10 +567,15 @@ func checkInvariants(t testing.TB, s *State) {
 		}
 	}
 	children := map[*Image]int32{}
+	size := 0
 	for img := range images {
+		size += cap(img.buf)
 		if img.Parent != nil {
 			children[img.Parent]++
 		}
+	}
+	if size != s.imageBytes {
+		t.Errorf("images take %d bytes, counted %d", size, s.imageBytes)
 	}
 	for img, n := range images {
 		if img.refs != n+children[img] {

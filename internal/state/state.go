@@ -54,6 +54,9 @@ type Config struct {
 	MaxFDs int
 	// MaxProcessFDs bounds the descriptors of one process; 0 means 65536 (Falco loses names from 4096 on).
 	MaxProcessFDs int
+	// MaxImageBytes bounds the memory for what ran before: where all images together take more, new ones forget what they
+	// descend from. 0 means 256 MB.
+	MaxImageBytes int
 	// Proc is asked once for each unknown thread; nil when a capture is replayed.
 	Proc Proc
 	// ThreadTimeout is how long (ns) a thread has to be silent before Proc is asked whether it still exists; 0 means
@@ -119,6 +122,7 @@ type State struct {
 	last       *Thread
 	numFDs     int // in all tables
 	liveFDs    int // those shared by tables counted once
+	imageBytes int // memory of all images
 	recent     exitedSet
 	machine    event.Machine
 	ifaces     interfaces
@@ -164,6 +168,9 @@ func New(cfg Config) *State {
 	}
 	if cfg.MaxProcessFDs <= 0 {
 		cfg.MaxProcessFDs = 65536
+	}
+	if cfg.MaxImageBytes <= 0 {
+		cfg.MaxImageBytes = 256 << 20
 	}
 	if cfg.ThreadTimeout == 0 {
 		cfg.ThreadTimeout = 300e9
