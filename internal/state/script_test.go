@@ -527,10 +527,10 @@ func checkInvariants(t testing.TB, s *State) {
 				pages[g]++
 			}
 		}
-		open := 0
-		f.Each(func(int64, *FD) bool { open++; return true })
-		if open != f.n {
-			t.Errorf("table with %d descriptors, counted %d", open, f.n)
+		open, weight := 0, 0
+		f.Each(func(_ int64, d *FD) bool { open++; weight += int(d.weight); return true })
+		if open != f.n || weight != f.weight {
+			t.Errorf("table with %d descriptors that weigh %d, counted %d and %d", open, weight, f.n, f.weight)
 		}
 		fds += open
 	}
@@ -553,8 +553,12 @@ func checkInvariants(t testing.TB, s *State) {
 			holds[d]++
 		}
 	}
-	if len(holds) != s.liveFDs {
-		t.Errorf("%d descriptors are kept, counted %d", len(holds), s.liveFDs)
+	weight := 0
+	for d := range holds {
+		weight += int(d.weight)
+	}
+	if weight != s.fdWeight {
+		t.Errorf("%d descriptors that are kept weigh %d, counted %d", len(holds), weight, s.fdWeight)
 	}
 	for d, n := range holds {
 		if d.refs != n {

@@ -50,7 +50,8 @@ type Config struct {
 	MaxThreads int
 	// MaxFDs bounds the descriptors kept of all processes together, those that a fork shares counted once; 0 means
 	// 1048576. Half full, processes above 4096 descriptors get no more, and full, those above 1024, so that a process
-	// that hoards them does not cost others their names. Four times the number is never passed.
+	// that hoards them does not cost others their names. Four times the number is never passed. Here and in MaxProcessFDs a
+	// descriptor with long names counts as several, one for each 256 bytes.
 	MaxFDs int
 	// MaxProcessFDs bounds the descriptors of one process; 0 means 65536 (Falco loses names from 4096 on).
 	MaxProcessFDs int
@@ -121,7 +122,7 @@ type State struct {
 	lastTID    int64
 	last       *Thread
 	numFDs     int // in all tables
-	liveFDs    int // those shared by tables counted once
+	fdWeight   int // of those in all tables, shared ones counted once
 	imageBytes int // memory of all images
 	recent     exitedSet
 	machine    event.Machine
