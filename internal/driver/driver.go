@@ -155,8 +155,8 @@ func AllSyscalls() []event.SC {
 	return all
 }
 
-// Next makes e the next event. It returns event.ErrIdle when none came for about 100 ms, and io.EOF after Close. What
-// e refers to is valid until the next call.
+// Next makes e the next event. It returns event.ErrIdle when none came for about 100 ms, and after Close io.EOF, when it has delivered
+// what happened before. What e refers to is valid until the next call.
 func (d *Driver) Next(e *event.Event) error {
 	for {
 		rec := d.merger.next()
@@ -204,8 +204,8 @@ func (d *Driver) Problems() []error {
 	return out
 }
 
-// Close detaches the programs and makes Next return io.EOF once it has delivered what it was at. The events not read by then
-// are gone. The rings' memory is given back when the Driver is no longer referred to, because the last event lies in it.
+// Close detaches the programs. Next goes on to deliver what is in the rings by then, and returns io.EOF. The rings' memory is given back
+// when the Driver is no longer referred to, because the last event lies in it.
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

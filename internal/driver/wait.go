@@ -66,7 +66,7 @@ func (w *waiter) refill(m *merger, s *shared) error {
 	m.release()
 	for {
 		if w.closed.Load() {
-			return io.EOF
+			return w.rest(m)
 		}
 		if m.look(w.limit(m, s)) {
 			if m.ready() {
@@ -101,6 +101,21 @@ func (w *waiter) refill(m *merger, s *shared) error {
 	}
 }
 
+// rest starts a batch after stop. No records are added any more, so that all that there are come in order of time, and then io.EOF.
+func (w *waiter) rest(m *merger) error {
+	for range 2 * patience {
+		if !m.look(1<<64 - 1) {
+			break
+		}
+		if m.ready() {
+			return nil
+		}
+		m.release()
+		w.nap(orderTime) // a program was in the middle of its record
+	}
+	return io.EOF
+}
+
 // limit is the time up to which a batch that is looked at now is in order.
 func (w *waiter) limit(m *merger, s *shared) uint64 {
 	if len(m.rings) == 1 {
@@ -124,7 +139,7 @@ func (w *waiter) nap(ns int64) {
 	unix.Nanosleep(&t, nil) // a signal ends it early, which does no harm
 }
 
-// stop makes refill return io.EOF, at once if it is waiting.
+// stop makes refill return io.EOF once it has given what the rings hold, at once if it is waiting. Nothing may be added to them any more.
 func (w *waiter) stop() error {
 	w.closed.Store(true)
 	_, err := unix.Write(w.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
