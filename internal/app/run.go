@@ -58,6 +58,9 @@ func (p *program) newRun(o *opened, router *route.Router, pl plan) (*run, error)
 	if o.losses != nil {
 		c.Hold = uint64(p.conf.AlertHold)
 	}
+	if s, ok := o.source.(*live); ok {
+		c.Now = s.Now
+	}
 	if recorder != nil {
 		c.Recorder = recorder
 		switch s := o.source.(type) {
@@ -112,7 +115,10 @@ func (r *run) drive(interrupt context.Context) error {
 	ctx, cancel := context.WithCancel(interrupt)
 	ended := make(chan struct{})
 	go func() { r.attend(ctx, changes); close(ended) }()
-	err = r.engine.Run(ctx)
+	running, stop := context.WithCancel(context.WithoutCancel(interrupt))
+	defer stop()
+	defer context.AfterFunc(interrupt, func() { r.finish(stop) })()
+	err = r.engine.Run(running)
 	if r.recorder != nil {
 		late, stop := context.WithTimeout(context.Background(), drainTime)
 		err = errors.Join(err, r.recorder.Close(late))
@@ -135,6 +141,20 @@ func (r *run) drive(interrupt context.Context) error {
 	}
 	r.closing(lost, time.Since(begin))
 	return err
+}
+
+// finish has the engine end when the program is interrupted. What the kernel saw before is judged first, if that takes no longer than
+// drainTime; then stop ends the engine.
+func (r *run) finish(stop func()) {
+	s, ok := r.source.source.(*live)
+	if !ok {
+		stop()
+		return
+	}
+	if err := s.Driver.Close(); err != nil {
+		r.log.printf("Error: %v", err)
+	}
+	time.AfterFunc(drainTime, stop)
 }
 
 // outputStats returns what the outputs did.
