@@ -279,7 +279,7 @@ func (s *State) eraseFD(f *FDTable, fd int64) bool {
 }
 
 // ownFD returns descriptor fd for changing: a copy of its own where another table shares it. It returns nil if it is
-// not open.
+// not open, or where there is no room for the copy: then nothing is known of it any more. What a fork shares took none so far.
 func (s *State) ownFD(f *FDTable, fd int64) *FD {
 	d := f.Get(fd)
 	if d == nil {
@@ -291,6 +291,11 @@ func (s *State) ownFD(f *FDTable, fd int64) *FD {
 	}
 	if d.refs == 1 {
 		return d
+	}
+	if s.room() == 0 {
+		s.stats.DropsFullFDTable++
+		s.eraseFD(f, fd)
+		return nil
 	}
 	c := s.free.fd()
 	c.copyFrom(d)

@@ -166,3 +166,24 @@ func TestLongNames(t *testing.T) {
 		t.Error("a full table takes a longer name, or keeps the one of before")
 	}
 }
+
+// TestForkedDescriptors forks a process again and again, and changes what the children share with it.
+func TestForkedDescriptors(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(shell)
+	for fd := range 100 {
+		fmt.Fprintf(&text, "100 openat fd=%d dirfd=-100 name=f flags=1\n", fd)
+	}
+	for pid := 101; pid < 110; pid++ {
+		fmt.Fprintf(&text, "%d clone res=0 exe=sh pid=%d ptid=100 vtid=%d vpid=%d comm=sh\n", pid, pid, pid, pid)
+		for fd := range 100 {
+			fmt.Fprintf(&text, "%d fcntl res=0 fd=%d cmd=3 arg=1\n= event fd=%d name=/home/f flags=0x1000\n", pid, fd, fd)
+		}
+		fmt.Fprintf(&text, "%d close_range res=0 first=0 last=4294967295 flags=4\n", pid)
+	}
+	text.WriteString("= 100/99 name=/home/f flags=0x1\n")
+	s := runScript(t, Config{MaxFDs: 100}, text.String())
+	if s.fdWeight > 400 {
+		t.Errorf("%d descriptors are kept, at most 400 should be", s.fdWeight)
+	}
+}

@@ -124,6 +124,7 @@ type State struct {
 	numFDs     int // in all tables
 	fdWeight   int // of those in all tables, shared ones counted once
 	imageBytes int // memory of all images
+	passing    FD  // see own
 	recent     exitedSet
 	machine    event.Machine
 	ifaces     interfaces
