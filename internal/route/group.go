@@ -143,9 +143,8 @@ func (r *grouper) take(ctx context.Context, e entry, now time.Time) (v verdict, 
 	key := r.key(e.alert)
 	g := r.open[key]
 	if g != nil && !now.Before(g.Until) {
-		if err = r.end(ctx, key, g, now); err == nil {
-			g = nil
-		}
+		err = r.end(ctx, key, g, now)
+		g = r.open[key] // none, unless what it counted could not be reported
 	}
 	switch {
 	case g == nil && len(r.open) >= groupsOpen:
@@ -153,7 +152,7 @@ func (r *grouper) take(ctx context.Context, e entry, now time.Time) (v verdict, 
 	case g == nil:
 		r.open[key] = &group{tally: tally{First: e.seq, Began: now, Until: now.Add(r.Window)}}
 		return pass, err
-	case e.seq == g.First: // it was not acknowledged
+	case e.seq == g.First, e.again && e.seq < g.First: // it was let pass, in this window or an earlier one, and was not acknowledged
 		return pass, err
 	case e.again && e.seq <= g.counted:
 		return skip, err

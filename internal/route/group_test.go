@@ -17,6 +17,7 @@ type memory struct {
 	kept      map[string][]byte
 	published []*alert.Alert
 	broken    bool
+	stuck     bool // notes cannot be removed
 }
 
 var errBroken = errors.New("the disk is full")
@@ -29,7 +30,13 @@ func (m *memory) Note(_ context.Context, key string, text []byte) error {
 	return nil
 }
 
-func (m *memory) Forget(_ context.Context, key string) error { delete(m.kept, key); return nil }
+func (m *memory) Forget(_ context.Context, key string) error {
+	if m.stuck {
+		return errBroken
+	}
+	delete(m.kept, key)
+	return nil
+}
 
 func (m *memory) Notes(context.Context) (map[string][]byte, error) { return maps.Clone(m.kept), nil }
 
@@ -69,7 +76,7 @@ func (g *groups) give(rule string, seq uint64, again bool) verdict {
 	a := &alert.Alert{Time: g.now.UTC(), Rule: rule, Priority: alert.Notice, Message: fmt.Sprint("m", seq)}
 	g.given[seq] = &repeat{}
 	v, err := g.take(g.t.Context(), entry{g.given[seq], seq, again, a.AppendSidekick(nil), a}, g.now)
-	if err != nil && !g.memory.broken {
+	if err != nil && !g.memory.broken && !g.memory.stuck {
 		g.t.Error(err)
 	}
 	return v
@@ -165,6 +172,46 @@ func TestGroupKilled(t *testing.T) {
 	m.kept = map[string][]byte{"x": []byte("no JSON")}
 	if _, err := newGrouper(t.Context(), config, m, m.publish); err == nil {
 		t.Error("a note that cannot be read is no error")
+	}
+}
+
+// TestGroupEarlier ends the process while the first alert of an earlier window is on its way, as with several requests at once or in a batch:
+// it comes again and is sent, though the note of the window after it counts alerts with higher numbers.
+func TestGroupEarlier(t *testing.T) {
+	m := &memory{kept: map[string][]byte{}}
+	config := Group{By: []string{"rule"}, Window: time.Minute}
+	g := newGroups(t, config, m)
+	g.give("a", 1, false)
+	g.now = g.now.Add(time.Minute)
+	if first, repeat := g.give("a", 2, false), g.give("a", 3, false); first != pass || repeat != held {
+		t.Errorf("in the second window: %d, %d", first, repeat)
+	}
+	if err := g.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := g.now
+	g = newGroups(t, config, m)
+	g.now = now
+	for i, want := range []verdict{pass, pass, skip} {
+		if v := g.give("a", uint64(i+1), true); v != want {
+			t.Errorf("alert %d comes again: %d, want %d", i+1, v, want)
+		}
+	}
+}
+
+// TestGroupStuck has a window end whose note cannot be removed: what comes then begins a new window.
+func TestGroupStuck(t *testing.T) {
+	m := &memory{kept: map[string][]byte{}}
+	g := newGroups(t, Group{By: []string{"rule"}, Window: time.Minute}, m)
+	g.give("a", 1, false)
+	g.give("a", 2, false)
+	if err := g.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.stuck = true
+	g.now = g.now.Add(time.Minute)
+	if v := g.give("a", 3, false); v != pass || g.grouper.held != 0 {
+		t.Errorf("the next alert: %d, %d are held; want it to begin a window", v, g.grouper.held)
 	}
 }
 
