@@ -255,3 +255,21 @@ func TestGroupMany(t *testing.T) {
 		t.Errorf("a repeat: %d", v)
 	}
 }
+
+// TestGroupLarge has alerts that are too large to keep the last one of each window: one that would keep too much ends early.
+func TestGroupLarge(t *testing.T) {
+	m := &memory{kept: map[string][]byte{}}
+	g := newGroups(t, Group{By: []string{"rule"}, Window: time.Minute}, m)
+	g.most = 300 // bytes: less than three alerts have
+	for _, rule := range []string{"a", "b", "c"} {
+		g.give(rule, uint64(len(g.given)+1), false)
+		g.give(rule, uint64(len(g.given)+1), false)
+	}
+	if g.kept > g.most || m.reports() != "c: m6 (1 like this within 0s)" {
+		t.Errorf("%d bytes are kept, reported is %s", g.kept, m.reports())
+	}
+	g.now = g.now.Add(time.Minute)
+	if err := g.tend(t.Context(), g.now); err != nil || g.kept != 0 {
+		t.Errorf("%v, %d bytes are kept after all windows", err, g.kept)
+	}
+}
