@@ -388,6 +388,30 @@ func TestDead(t *testing.T) {
 	state(t, q, "slack", func(s DestinationStats) bool { return s.Dead == 1 && s.Queued == 2 })
 }
 
+// TestDeadOfNobody does not replay what no destination would take.
+func TestDeadOfNobody(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, Config{Dir: dir, Destinations: to("old", "slack")})
+	publish(t, q, alert.Notice, "a")
+	for _, name := range []string{"old", "slack"} {
+		if err := take(t, q, name, 1)[0].Bury(t.Context(), "400"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.Close()
+	q = open(t, Config{Dir: dir, Destinations: to("slack")})
+	if n, err := q.Replay(t.Context(), "", 0); n != 1 || err == nil || err.Error() != "the destination old is not configured: its dead letters stay" {
+		t.Errorf("replaying all: %d, %v", n, err)
+	}
+	if got := rules(take(t, q, "slack", 1)); got != "a" {
+		t.Errorf("slack gets %s", got)
+	}
+	left := 0
+	if err := q.DeadLetters(t.Context(), "", func(d Dead) bool { left++; return d.Destination == "old" }); err != nil || left != 1 {
+		t.Errorf("%d dead letters are left, %v; want that of old", left, err)
+	}
+}
+
 // TestNotes keeps notes across a restart, one for each key.
 func TestNotes(t *testing.T) {
 	dir := t.TempDir()
