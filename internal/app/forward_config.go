@@ -198,8 +198,12 @@ func (c *forwardConfig) load(root *yaml.Node, path, envPrefix string, getenv fun
 	}
 	c.queue.Bytes = int64(c.maxMegabytes) << 20
 	for name, v := range c.transform.CustomFields {
-		if strings.HasPrefix(v, "%") {
-			c.transform.CustomFields[name] = getenv(v[1:])
+		if !strings.HasPrefix(v, "%") {
+			continue
+		}
+		if c.transform.CustomFields[name] = getenv(v[1:]); c.transform.CustomFields[name] == "" {
+			delete(c.transform.CustomFields, name)
+			warnings = append(warnings, fmt.Sprintf("customfields: %s is left out, for the environment has no %s", name, v[1:]))
 		}
 	}
 	var errs []error
@@ -215,7 +219,8 @@ func (c *forwardConfig) load(root *yaml.Node, path, envPrefix string, getenv fun
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	return unknownKeys(c.values, known), nil
+	slices.Sort(warnings)
+	return append(warnings, unknownKeys(c.values, known)...), nil
 }
 
 // destination reads what is the same for all destinations.
@@ -370,7 +375,8 @@ func (c *forwardConfig) flatten(key string, n *yaml.Node, known map[string]bool)
 	}
 }
 
-// readEnv reads A_B_C for the key a.b.c, and else the file that A_B_C_FILE names.
+// readEnv reads A_B_C for the key a.b.c, and else the file that A_B_C_FILE names. Of a map it goes before the file for the names that
+// it has; those that only the file has stay, as in Falcosidekick.
 func (c *forwardConfig) readEnv(known map[string]bool, prefix string, getenv func(string) string) error {
 	for key := range known {
 		name := prefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
@@ -387,9 +393,12 @@ func (c *forwardConfig) readEnv(known map[string]bool, prefix string, getenv fun
 			value = strings.TrimRight(string(text), "\r\n")
 		}
 		c.values[key] = value
-		for k := range c.values {
-			if strings.HasPrefix(k, key+".") && !known[k] {
-				delete(c.values, k) // a map in the environment replaces that of the file
+		for pair := range strings.SplitSeq(value, ",") {
+			name, _, _ := strings.Cut(pair, ":")
+			for k := range c.values {
+				if !known[k] && strings.EqualFold(k, key+"."+strings.TrimSpace(name)) {
+					delete(c.values, k)
+				}
 			}
 		}
 	}
