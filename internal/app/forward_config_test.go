@@ -1,11 +1,18 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // TestMapsOfBoth has a map in the file and in the environment: the latter goes before the former, name by name.
@@ -27,5 +34,30 @@ func TestMapsOfBoth(t *testing.T) {
 		if got := strings.TrimSpace(fmt.Sprint(conf.transform.CustomFields, " ", strings.Join(warnings, "\n"))); got != want {
 			t.Errorf("%s: %s, want %s", env, got, want)
 		}
+	}
+}
+
+// TestForwardTells says that there is no destination, and what is wrong with connections.
+func TestForwardTells(t *testing.T) {
+	certs, port := servertest.NewCertificates(t), freePort(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var log lines
+	done := make(chan int)
+	go func() {
+		done <- Run(ctx, Env{Args: []string{"forward"}, Stdout: io.Discard, Stderr: &log, Getenv: environment(
+			"LISTENADDRESS=127.0.0.1", "LISTENPORT="+strconv.Itoa(port), "QUEUE_DIR="+filepath.Join(t.TempDir(), "queue"),
+			"TLSSERVER_DEPLOY=true", "TLSSERVER_CERTFILE="+certs.ServerCert, "TLSSERVER_KEYFILE="+certs.ServerKey,
+		)})
+	}()
+	within(t, 10*time.Second, "starting", func() bool { return strings.Contains(log.text(), "Warning: no destination is on") })
+	if answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/ping", port)); err == nil {
+		answer.Body.Close()
+	}
+	within(t, 10*time.Second, "telling", func() bool {
+		return strings.Contains(log.text(), "Warning: taking alerts: http: TLS handshake error from 127.0.0.1:")
+	})
+	cancel()
+	if code := <-done; code != 0 {
+		t.Errorf("it ends with %d", code)
 	}
 }
