@@ -195,16 +195,7 @@ func (c Config) codec() kgo.CompressionCodec {
 // alerts that are produced wait.
 func (s *Sink) dial(ctx context.Context) (connection, error) {
 	life, cut := context.WithCancel(context.Background())
-	dialer := kgo.Dialer(func(ctx context.Context, _, address string) (net.Conn, error) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(life, cancel)()
-		conn, err := wire.Dial(ctx, address, s.tls)
-		if err == nil {
-			context.AfterFunc(life, func() { conn.Close() })
-		}
-		return conn, err
-	})
+	dialer := kgo.Dialer(func(ctx context.Context, _, address string) (net.Conn, error) { return s.connect(ctx, life, address) })
 	client, err := kgo.NewClient(append(slices.Clip(s.options), dialer)...)
 	if err != nil {
 		cut()
@@ -221,6 +212,31 @@ func (s *Sink) dial(ctx context.Context) (connection, error) {
 		return c, err
 	}
 	return c, nil
+}
+
+// connect makes a connection that is broken off at the end of life.
+func (s *Sink) connect(ctx, life context.Context, address string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
+	conn, err := wire.Dial(ctx, address, s.tls)
+	if err != nil {
+		return nil, err
+	}
+	return &bound{conn, context.AfterFunc(life, func() { conn.Close() })}, nil
+}
+
+// bound is a connection that is broken off at the end of something. Closed before that, it is forgotten: a client closes those that it has
+// not used for a while, and makes others, for as long as it lives.
+type bound struct {
+	net.Conn
+	forget func() bool
+}
+
+// Close closes the connection.
+func (b *bound) Close() error {
+	b.forget()
+	return b.Conn.Close()
 }
 
 // Send produces an alert.
