@@ -60,7 +60,7 @@ func (c *Config) Settings() setting.List {
 		setting.Text("username", &c.Username, "", "user"),
 		setting.Text("password", &c.Password, "", "password").Secret(),
 		setting.Text("token", &c.Token, "", "token, for oauthbearer").Secret(),
-		setting.Choice("balancer", &c.Balancer, "which partition an alert goes to", "round_robin", "hash", "least_bytes", "murmur2", "crc32"),
+		setting.Choice("balancer", &c.Balancer, "which partition an alert goes to", "round_robin", "hash", "least_bytes", "murmur2", "murmur2_random", "crc32", "crc32_random"),
 		setting.Text("clientid", &c.ClientID, "", "name of the client, in logs of the brokers"),
 		setting.Choice("compression", &c.Compression, "how alerts are compressed", "none", "gzip", "snappy", "lz4", "zstd"),
 		setting.Bool("async", &c.Async, false, "has no effect: the brokers' answers are always waited for"),
@@ -158,7 +158,8 @@ func (c Config) mechanism() sasl.Mechanism {
 	return nil
 }
 
-// partitioner returns what chooses the partition, as the library that Falcosidekick uses does, by the key.
+// partitioner returns what chooses the partition, as the library that Falcosidekick uses does, by the key. The random ones differ there for
+// messages without a key, of which there are none.
 func (c Config) partitioner() kgo.Partitioner {
 	switch c.Balancer {
 	case "hash":
@@ -167,9 +168,9 @@ func (c Config) partitioner() kgo.Partitioner {
 			_, _ = h.Write(key) // does not fail
 			return h.Sum32()
 		}))
-	case "crc32":
+	case "crc32", "crc32_random":
 		return kgo.StickyKeyPartitioner(func(key []byte, n int) int { return int(crc32.ChecksumIEEE(key) % uint32(n)) })
-	case "murmur2":
+	case "murmur2", "murmur2_random":
 		return kgo.StickyKeyPartitioner(nil)
 	case "least_bytes":
 		return kgo.LeastBackupPartitioner()
