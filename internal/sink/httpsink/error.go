@@ -90,19 +90,21 @@ func permanent(code int) bool {
 // longestPause bounds what a server can ask for.
 const longestPause = time.Hour
 
-// retryAfter reads a Retry-After header: seconds, with or without a fraction, or a date (RFC 9110, section 10.2.3).
+// retryAfter reads a Retry-After header: seconds, with or without a fraction, or a date (RFC 9110, section 10.2.3). One that asks for no
+// pause asks for nothing: a server that always says so is not to be asked without pause.
 func retryAfter(header string, now time.Time) (time.Duration, bool) {
 	if header == "" {
 		return 0, false
 	}
 	if n, err := strconv.ParseFloat(strings.TrimSpace(header), 64); err == nil && n >= 0 {
-		return time.Duration(min(n, longestPause.Seconds()) * float64(time.Second)), true
+		d := time.Duration(min(n, longestPause.Seconds()) * float64(time.Second))
+		return d, d > 0
 	}
 	at, err := http.ParseTime(header)
-	if err != nil {
+	if err != nil || !at.After(now) {
 		return 0, false
 	}
-	return min(max(at.Sub(now), 0), longestPause), true
+	return min(at.Sub(now), longestPause), true
 }
 
 // Excerpt returns the first line of what a server says, if it is text. JSON counts as one line; what is too long of it gives

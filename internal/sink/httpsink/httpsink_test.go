@@ -137,7 +137,7 @@ func TestPause(t *testing.T) {
 	})})
 	for in, want := range map[string]time.Duration{
 		"": -1, "soon": -1, "-5": -1, "NaN": -1, "7": 7 * time.Second, "0.25": 250 * time.Millisecond, "9999999999999": time.Hour, "+Inf": time.Hour,
-		"Mon, 02 Jan 2006 15:04:05 GMT": 0,
+		"0": -1, "1e-12": -1, "Mon, 02 Jan 2006 15:04:05 GMT": -1,
 	} {
 		header = in
 		_, err := s.Do(t.Context(), httpsink.Request{})
