@@ -3,8 +3,8 @@
 //
 // Status 2xx is success. 401, 407, 408, 425, 429, 5xx and everything that goes wrong on the way may be tried again, after the pause that
 // a Retry-After header asks for. Anything else is a permanent error with a short excerpt of the answer, in which all that is
-// secret (the URL's user, path and query, the values of headers, and what the sink names) is replaced. Redirections are not
-// followed: they would turn a POST into a GET.
+// secret (the URL's user, path and query, the values of headers, and what the sink names) is replaced. A redirection is followed
+// when it keeps the method and the body (307, 308) and stays on the host, as one from http to https; others would turn a POST into a GET.
 //
 // It differs from Falcosidekick in that a request has a time limit, a mutual TLS certificate is read anew for each
 // connection, and no error shows a URL beyond its host (reference: sidekick.md §2).
@@ -96,9 +96,22 @@ func New(cfg Config) (*Sender, error) {
 		}
 	}
 	return &Sender{cfg: cfg, url: u, hide: cfg.secrets(u), client: &http.Client{
-		Transport:     through,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: through, CheckRedirect: redirect,
 	}}, nil
+}
+
+// mostRedirections is how many redirections of one request are followed.
+const mostRedirections = 5
+
+// redirect says whether to follow a redirection. What is sent, credentials included, is for the host of the configuration only, and is not
+// sent in clear text when it was to be encrypted.
+func redirect(r *http.Request, via []*http.Request) error {
+	code, from := r.Response.StatusCode, via[0].URL
+	keeps := code == http.StatusTemporaryRedirect || code == http.StatusPermanentRedirect
+	if !keeps || len(via) > mostRedirections || r.URL.Hostname() != from.Hostname() || r.URL.Scheme != "https" && r.URL.Scheme != from.Scheme {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 func transport(config *tls.Config) *http.Transport {

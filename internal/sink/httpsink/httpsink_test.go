@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -125,6 +126,53 @@ func TestHeaders(t *testing.T) {
 		if _, err := httpsink.New(httpsink.Config{Name: "name", URL: "http://host", Header: map[string]string{name: value}}); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+// TestRedirect follows what keeps the method and the body and stays on the host, and nothing else.
+func TestRedirect(t *testing.T) {
+	var got []string
+	var code int
+	var location string
+	u := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, r.Method+" "+r.URL.Path+" "+string(body)+" "+r.Header.Get("X-Key"))
+		if r.URL.Path != "/there" {
+			w.Header().Set("Location", location)
+			w.WriteHeader(code)
+		}
+	})
+	elsewhere := strings.Replace(u, "127.0.0.1", "localhost", 1)
+	for _, c := range []struct {
+		code           int
+		location, want string
+	}{
+		{307, "/there", "POST /here body k; POST /there body k"},
+		{308, u + "/there", "POST /here body k; POST /there body k"},
+		{301, "/there", "POST /here body k, 301"},
+		{302, "/there", "POST /here body k, 302"},
+		{303, "/there", "POST /here body k, 303"},
+		{308, elsewhere + "/there", "POST /here body k, 308"},
+		{308, "", "POST /here body k, 308"},
+	} {
+		got, code, location = nil, c.code, c.location
+		s := open(t, httpsink.Config{URL: u + "/here", Header: map[string]string{"X-Key": "k"}})
+		_, err := s.Do(t.Context(), httpsink.Request{Body: []byte("body")})
+		said := strings.Join(got, "; ")
+		var e *httpsink.Error
+		if errors.As(err, &e) {
+			said += fmt.Sprintf(", %d", e.Code)
+			if !e.Permanent() {
+				t.Errorf("%d to %s: %v is not permanent", c.code, c.location, err)
+			}
+		}
+		if said != c.want {
+			t.Errorf("%d to %s: %s, want %s", c.code, c.location, said, c.want)
+		}
+	}
+	got, code, location = nil, 308, "/here"
+	if _, err := open(t, httpsink.Config{URL: u + "/here"}).Do(t.Context(), httpsink.Request{}); err == nil || len(got) > 10 {
+		t.Errorf("in a circle: %v after %d requests", err, len(got))
 	}
 }
 
