@@ -45,6 +45,7 @@ type Config struct {
 	Header   map[string]string // sent with each request, in place of what else is sent under these names
 	Secrets  []string          // what else must not be in an error: a key that is in bodies
 	Gzip     bool              // compress bodies
+	Denied   bool              // the server says with status 403, where others say 401, that it does not take the credentials
 	// Token returns the Authorization header of a request, for credentials that change. It gets the header that the server has
 	// just refused with status 401, or "", and is to return another one then. Its errors are never permanent: they say nothing
 	// of the alert. Nil is none.
@@ -281,7 +282,7 @@ func (s *Sender) do(ctx context.Context, r Request, token string) ([]byte, error
 		text += " (the answer broke off)"
 	}
 	e := s.errorf(nil, "%s", text)
-	e.Code, e.Body, e.permanent = answer.StatusCode, body, permanent(answer.StatusCode)
+	e.Code, e.Body, e.permanent = answer.StatusCode, body, permanent(answer.StatusCode) && !(s.cfg.Denied && answer.StatusCode == http.StatusForbidden)
 	e.after, e.asked = retryAfter(answer.Header.Get("Retry-After"), time.Now())
 	return nil, e
 }

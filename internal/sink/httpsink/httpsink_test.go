@@ -176,6 +176,16 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
+// TestDenied tells a 403 that is about the credentials from one that is about the alert.
+func TestDenied(t *testing.T) {
+	u := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	for _, denied := range []bool{false, true} {
+		if _, err := open(t, httpsink.Config{URL: u, Denied: denied}).Do(t.Context(), httpsink.Request{}); err == nil || route.Permanent(err) == denied {
+			t.Errorf("%t: %v", denied, err)
+		}
+	}
+}
+
 // TestPause reads all forms of Retry-After.
 func TestPause(t *testing.T) {
 	header := ""
