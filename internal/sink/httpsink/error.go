@@ -57,6 +57,12 @@ func (e *Error) Passing() *Error {
 	return e
 }
 
+// Behind judges an error by the status that the server says another one behind it has answered. It returns the error.
+func (e *Error) Behind(code int) *Error {
+	e.permanent = permanent(code)
+	return e
+}
+
 // Answered returns an error for what another server than the destination's answers, with the pause that it asks for.
 func Answered(text string, answer *http.Response) *Error {
 	e := &Error{text: text, Code: answer.StatusCode}
