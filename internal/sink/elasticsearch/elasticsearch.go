@@ -113,11 +113,13 @@ func (s *Sink) Send(ctx context.Context, a *alert.Alert, _ []byte) error {
 			return err
 		case e.Code == http.StatusConflict: // it is there already
 			return nil
+		case reason(e.Body).blocked():
+			return e.Passing()
 		case e.Code != http.StatusBadRequest:
 			return err
 		}
 		var ok bool
-		if doc, ok = s.without(doc, offending(e.Body)); !ok {
+		if doc, ok = s.without(doc, reason(e.Body).field()); !ok {
 			return err
 		}
 	}

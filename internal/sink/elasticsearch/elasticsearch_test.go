@@ -41,12 +41,16 @@ type server struct {
 	docs     map[string]string
 	requests []string
 	busy     bool
+	blocked  bool
 	template string
 }
 
 func (s *server) put(index, id, doc string) (int, string) {
 	if s.busy {
 		return 429, `{"type":"es_rejected_execution_exception","reason":"busy"}`
+	}
+	if s.blocked {
+		return 403, `{"type":"cluster_block_exception","reason":"index [i] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];"}`
 	}
 	if _, ok := s.docs[id]; ok {
 		return 409, `{"type":"version_conflict_engine_exception","reason":"document already exists"}`
@@ -178,5 +182,17 @@ func TestBatch(t *testing.T) {
 	s.busy = true
 	if errs := sink.SendBatch(t.Context(), []*alert.Alert{one("6", "r")}); len(errs) != 1 || errs[0] == nil || route.Permanent(errs[0]) {
 		t.Errorf("%v", errs)
+	}
+}
+
+// TestBlocked has a cluster whose disks are full: alerts wait for room.
+func TestBlocked(t *testing.T) {
+	s, sink := start(t, setting.Values{"elasticsearch.batching.enabled": "true"})
+	s.blocked = true
+	if err := sink.Send(t.Context(), one("1", "r"), nil); err == nil || route.Permanent(err) {
+		t.Errorf("%v, want an error that is not permanent", err)
+	}
+	if errs := sink.SendBatch(t.Context(), []*alert.Alert{one("2", "r")}); len(errs) != 1 || errs[0] == nil || route.Permanent(errs[0]) {
+		t.Errorf("in a batch: %v, want an error that is not permanent", errs)
 	}
 }
