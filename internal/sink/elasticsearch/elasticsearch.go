@@ -168,11 +168,11 @@ func (s *Sink) prepare(ctx context.Context) error {
 			return s.sender.Refuse(err.Error())
 		}
 		if _, err = s.sender.Do(ctx, httpsink.Request{Method: http.MethodPut, URL: where, Body: body}); err != nil {
-			return fmt.Errorf("making the index template: %w", err)
+			return fmt.Errorf("making the index template: %w", httpsink.Passing(err))
 		}
 	}
 	s.ready = err == nil
-	return err
+	return httpsink.Passing(err)
 }
 
 // Close closes the connections.

@@ -42,6 +42,7 @@ type server struct {
 	requests []string
 	busy     bool
 	blocked  bool
+	closed   bool // nobody may see the template
 	template string
 }
 
@@ -76,7 +77,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {
 	case parts[0] == "_index_template":
-		if r.Method == http.MethodPut {
+		if s.closed {
+			w.WriteHeader(403)
+		} else if r.Method == http.MethodPut {
 			s.template = body.String()
 		} else if s.template == "" {
 			w.WriteHeader(404)
@@ -182,6 +185,19 @@ func TestBatch(t *testing.T) {
 	s.busy = true
 	if errs := sink.SendBatch(t.Context(), []*alert.Alert{one("6", "r")}); len(errs) != 1 || errs[0] == nil || route.Permanent(errs[0]) {
 		t.Errorf("%v", errs)
+	}
+}
+
+// TestTemplateForbidden may not see the index template at first: alerts wait for that to change.
+func TestTemplateForbidden(t *testing.T) {
+	s, sink := start(t, setting.Values{"elasticsearch.createindextemplate": "true"})
+	s.closed = true
+	if err := sink.Send(t.Context(), one("1", "r"), nil); err == nil || route.Permanent(err) {
+		t.Errorf("%v, want an error that is not permanent", err)
+	}
+	s.closed = false
+	if err := sink.Send(t.Context(), one("1", "r"), nil); err != nil || len(s.docs) != 1 || s.template == "" {
+		t.Errorf("%v, %v, template %q", err, s.docs, s.template)
 	}
 }
 

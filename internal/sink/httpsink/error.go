@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -61,6 +62,17 @@ func (e *Error) Passing() *Error {
 func (e *Error) Behind(code int) *Error {
 	e.permanent = permanent(code)
 	return e
+}
+
+// Passing returns an error in which what a Sender says is marked as one that may be tried again: for a request that prepares the
+// destination before any alert is sent. What is wrong then (a right that is missing, a database that is not there) is for the operator to
+// put right, and says nothing of the alert that happens to be the first.
+func Passing(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.permanent = false
+	}
+	return err
 }
 
 // Answered returns an error for what another server than the destination's answers, with the pause that it asks for.
