@@ -37,6 +37,36 @@ func TestMapsOfBoth(t *testing.T) {
 	}
 }
 
+// TestMerges has maps that take over from others, as several destinations of one kind do.
+func TestMerges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte(`
+webhook: &common
+  address: http://one
+  customheaders: &headers {X-Team: a, X-Zone: z}
+  maxconcurrentrequests: 2
+slack: &slack {<<: *slack, webhookurl: http://slack}
+customtags: [&tag one, *tag]
+destinations:
+  - {<<: *common, name: two, type: webhook, address: http://two, customheaders: {<<: *headers, X-Team: b}}
+  - {<<: [{timeout: 3s}, {timeout: 4s, address: http://three}], name: three, type: webhook}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf, warnings, err := loadForward(path, environment())
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	for key, want := range map[string]string{
+		"two.address": "http://two", "two.customheaders.X-Team": "b", "two.customheaders.X-Zone": "z", "two.maxconcurrentrequests": "2",
+		"three.timeout": "3s", "three.address": "http://three", "slack.webhookurl": "http://slack", "customtags": "one,one",
+	} {
+		if got := conf.values[key]; got != want {
+			t.Errorf("%s is %q, want %q", key, got, want)
+		}
+	}
+}
+
 // TestForwardTells says that there is no destination, and what is wrong with connections.
 func TestForwardTells(t *testing.T) {
 	certs, port := servertest.NewCertificates(t), freePort(t)
