@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,9 @@ func (p *program) forward(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	p.log.printf("Notice: listening on %s, %d destinations", f.server.Addrs()[0], len(conf.destinations))
+	if len(conf.destinations) == 0 {
+		p.log.printf("Warning: no destination is on, so alerts go nowhere: each needs the keys that say where it is, as webhook.address")
+	}
 	select {
 	case <-ctx.Done():
 	case err = <-f.server.Failed():
@@ -106,8 +110,17 @@ func (f *forwarder) start(ctx context.Context, stdout io.Writer) (err error) {
 	if c.debug {
 		cfg.Debug = func(a *alert.Alert) { fmt.Fprintf(stdout, "%s\n", a.AppendSidekick(nil)) }
 	}
-	f.server, err = ingest.Start(c.listen, ingest.New(cfg), log.New(io.Discard, "", 0))
+	f.server, err = ingest.Start(c.listen, ingest.New(cfg), log.New(connections{f.log}, "", 0))
 	return err
+}
+
+// connections passes on what goes wrong with single connections, as a certificate that is not taken, a line at a time.
+type connections struct{ log *logger }
+
+// Write logs a line.
+func (c connections) Write(p []byte) (int, error) {
+	c.log.printf("Warning: taking alerts: %s", bytes.TrimSpace(p))
+	return len(p), nil
 }
 
 // close ends the parts in the order that loses nothing: first what takes alerts, last what keeps them.

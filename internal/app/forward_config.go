@@ -198,8 +198,12 @@ func (c *forwardConfig) load(root *yaml.Node, path, envPrefix string, getenv fun
 	}
 	c.queue.Bytes = int64(c.maxMegabytes) << 20
 	for name, v := range c.transform.CustomFields {
-		if strings.HasPrefix(v, "%") {
-			c.transform.CustomFields[name] = getenv(v[1:])
+		if !strings.HasPrefix(v, "%") {
+			continue
+		}
+		if c.transform.CustomFields[name] = getenv(v[1:]); c.transform.CustomFields[name] == "" {
+			delete(c.transform.CustomFields, name)
+			warnings = append(warnings, fmt.Sprintf("customfields: %s is left out, for the environment has no %s", name, v[1:]))
 		}
 	}
 	var errs []error
@@ -215,7 +219,8 @@ func (c *forwardConfig) load(root *yaml.Node, path, envPrefix string, getenv fun
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	return unknownKeys(c.values, known), nil
+	slices.Sort(warnings)
+	return append(warnings, unknownKeys(c.values, known)...), nil
 }
 
 // destination reads what is the same for all destinations.
@@ -287,12 +292,12 @@ func readYAML(path string) (*yaml.Node, error) {
 // readFile reads the YAML. Keys count in any case, except those of maps. It returns the names under destinations.
 func (c *forwardConfig) readFile(root *yaml.Node, path string, known map[string]bool, add func(all.Destination, string)) (named []string, err error) {
 	var lists []*yaml.Node
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		if strings.EqualFold(root.Content[i].Value, "destinations") {
-			lists = append(lists, root.Content[i+1])
+	for _, e := range entries(root, 0) {
+		if strings.EqualFold(e.key, "destinations") {
+			lists = append(lists, e.value)
 			continue
 		}
-		c.flatten(strings.ToLower(root.Content[i].Value), root.Content[i+1], known)
+		c.flatten(strings.ToLower(e.key), e.value, known)
 	}
 	for _, list := range lists {
 		for _, entry := range list.Content {
@@ -325,12 +330,53 @@ func (c *forwardConfig) readDestination(entry *yaml.Node, known map[string]bool,
 		return "", fmt.Errorf("the name %q is taken", head.Name)
 	}
 	add(d, name)
-	for i := 0; i+1 < len(entry.Content); i += 2 {
-		if k := strings.ToLower(entry.Content[i].Value); k != "name" && k != "type" {
-			c.flatten(name+"."+k, entry.Content[i+1], known)
+	for _, e := range entries(entry, 0) {
+		if k := strings.ToLower(e.key); k != "name" && k != "type" {
+			c.flatten(name+"."+k, e.value, known)
 		}
 	}
 	return name, nil
+}
+
+// entry is a key of a map with its value.
+type entry struct {
+	key   string
+	value *yaml.Node
+}
+
+// entries returns what a map has: first what it takes over from others (<<), which its own entries replace.
+func entries(n *yaml.Node, depth int) (list []entry) {
+	n = target(n)
+	if n.Kind != yaml.MappingNode || depth > deepestKey { // an alias within what it stands for
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Tag != "!!merge" {
+			continue
+		}
+		from := []*yaml.Node{n.Content[i+1]}
+		if others := target(from[0]); others.Kind == yaml.SequenceNode {
+			from = slices.Clone(others.Content)
+			slices.Reverse(from) // the first goes before the others
+		}
+		for _, f := range from {
+			list = append(list, entries(f, depth+1)...)
+		}
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Tag != "!!merge" {
+			list = append(list, entry{n.Content[i].Value, n.Content[i+1]})
+		}
+	}
+	return list
+}
+
+// target returns what an alias stands for, and any other node as it is.
+func target(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // deepestKey is more dots than any key has.
@@ -338,9 +384,7 @@ const deepestKey = 20
 
 // flatten enters the value of a key.
 func (c *forwardConfig) flatten(key string, n *yaml.Node, known map[string]bool) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+	n = target(n)
 	if strings.Count(key, ".") > deepestKey {
 		c.values[key] = "" // an alias within what it stands for
 		return
@@ -350,17 +394,16 @@ func (c *forwardConfig) flatten(key string, n *yaml.Node, known map[string]bool)
 		if len(n.Content) == 0 {
 			c.values[key] = "" // which says nothing, but its name may be wrong
 		}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			next := n.Content[i].Value
+		for _, e := range entries(n, 0) {
 			if !known[key] {
-				next = strings.ToLower(next)
+				e.key = strings.ToLower(e.key)
 			}
-			c.flatten(key+"."+next, n.Content[i+1], known)
+			c.flatten(key+"."+e.key, e.value, known)
 		}
 	case yaml.SequenceNode:
 		var items []string
 		for _, e := range n.Content {
-			items = append(items, e.Value)
+			items = append(items, target(e).Value)
 		}
 		c.values[key] = strings.Join(items, ",")
 	default:
@@ -370,7 +413,8 @@ func (c *forwardConfig) flatten(key string, n *yaml.Node, known map[string]bool)
 	}
 }
 
-// readEnv reads A_B_C for the key a.b.c, and else the file that A_B_C_FILE names.
+// readEnv reads A_B_C for the key a.b.c, and else the file that A_B_C_FILE names. Of a map it goes before the file for the names that
+// it has; those that only the file has stay, as in Falcosidekick.
 func (c *forwardConfig) readEnv(known map[string]bool, prefix string, getenv func(string) string) error {
 	for key := range known {
 		name := prefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
@@ -387,9 +431,12 @@ func (c *forwardConfig) readEnv(known map[string]bool, prefix string, getenv fun
 			value = strings.TrimRight(string(text), "\r\n")
 		}
 		c.values[key] = value
-		for k := range c.values {
-			if strings.HasPrefix(k, key+".") && !known[k] {
-				delete(c.values, k) // a map in the environment replaces that of the file
+		for pair := range strings.SplitSeq(value, ",") {
+			name, _, _ := strings.Cut(pair, ":")
+			for k := range c.values {
+				if !known[k] && strings.EqualFold(k, key+"."+strings.TrimSpace(name)) {
+					delete(c.values, k)
+				}
 			}
 		}
 	}

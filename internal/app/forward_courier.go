@@ -104,9 +104,13 @@ func (f *courier) close() error {
 	return errors.Join(errs...)
 }
 
+// healthTime bounds how long the queue is asked for what waits. A probe of Kubernetes gives up after one second by default, and would have a
+// process restarted that waits for its NATS cluster to come back.
+const healthTime = 500 * time.Millisecond
+
 // health returns what is said about the destinations beside the health of the process.
 func (f *courier) health() []ingest.Destination {
-	ctx, cancel := context.WithTimeout(context.Background(), forwardDrain)
+	ctx, cancel := context.WithTimeout(context.Background(), healthTime)
 	defer cancel()
 	_, all, err := f.delivery.Stats(ctx)
 	out := []ingest.Destination{}

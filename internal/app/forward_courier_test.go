@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/saker-sec/saker/internal/alert"
 	"github.com/saker-sec/saker/internal/route"
 )
@@ -65,5 +67,43 @@ func TestWatched(t *testing.T) {
 	})
 	if n := len(c.counts); n != 1 {
 		t.Errorf("the counters are given to %d sinks", n)
+	}
+}
+
+// TestHealthWithoutCluster answers soon when the NATS cluster is away: a probe must not have the process restarted that waits for it.
+func TestHealthWithoutCluster(t *testing.T) {
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server is not ready")
+	}
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte("webhook: {address: 'http://127.0.0.1:1'}\nbus: {url: "+s.ClientURL()+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf, _, err := loadForward(path, environment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &courier{log: &logger{w: &lines{}, now: time.Now}, conf: conf}
+	defer f.close()
+	if err := f.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.health(); len(got) != 1 || got[0].Failing {
+		t.Errorf("with the cluster: %+v", got)
+	}
+	s.Shutdown()
+	s.WaitForShutdown()
+	start := time.Now()
+	got := f.health()
+	if took := time.Since(start); took > 2*healthTime {
+		t.Errorf("it takes %v", took)
+	}
+	if len(got) != 2 || got[0].Name != "queue" || !got[0].Failing || got[1].Name != "webhook" {
+		t.Errorf("without the cluster: %+v", got)
 	}
 }

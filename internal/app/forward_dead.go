@@ -73,6 +73,8 @@ func deadArgs(args []string) (verb, destination string, seq uint64, err error) {
 		case a == "--to" && i+1 < len(args):
 			i++
 			destination = strings.ToLower(args[i])
+		case strings.HasPrefix(a, "--to="):
+			destination = strings.ToLower(a[len("--to="):])
 		case verb == "" && (a == "list" || a == "replay"):
 			verb = a
 		case verb == "replay" && seq == 0:
@@ -112,6 +114,9 @@ func replayDead(ctx context.Context, q *queue.Queue, destination string, seq uin
 	return err
 }
 
+// controlTimeout bounds how long another process of ours may take to say what it wants.
+const controlTimeout = time.Minute
+
 // control answers the commands of the same user on this machine.
 type control struct{ server *http.Server }
 
@@ -132,32 +137,39 @@ func listenControl(dir string, q *queue.Queue) (*control, error) {
 		return nil, fmt.Errorf("making the control socket: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /list", func(w http.ResponseWriter, r *http.Request) {
-		if err := listDead(r.Context(), q, r.FormValue("to"), w); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	})
-	mux.HandleFunc("POST /replay", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /list", answer(func(w http.ResponseWriter, r *http.Request) error {
+		return listDead(r.Context(), q, r.FormValue("to"), w)
+	}))
+	mux.HandleFunc("POST /replay", answer(func(w http.ResponseWriter, r *http.Request) error {
 		seq, _ := strconv.ParseUint(r.FormValue("seq"), 10, 64) // our own command checks it; 0 is all
-		if err := replayDead(r.Context(), q, r.FormValue("to"), seq, w); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	})
+		return replayDead(r.Context(), q, r.FormValue("to"), seq, w)
+	}))
 	c := &control{&http.Server{Handler: mux, ReadHeaderTimeout: controlTimeout}}
 	go func() { _ = c.server.Serve(l) }() // ends with close
 	return c, nil
 }
 
+// errorTrailer is the trailer that says what went wrong: when that is known, a part of the answer and its status are on their way.
+const errorTrailer = "Saker-Error"
+
+func answer(command func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", errorTrailer)
+		if err := command(w, r); err != nil {
+			w.Header().Set(errorTrailer, err.Error())
+		}
+	}
+}
+
 func (c *control) close() { _ = c.server.Close() } // requests of our own commands, which may end
 
-// askControl asks the process that has the queue open; done is false when there is none.
+// askControl asks the process that has the queue open; done is false when there is none. It waits for as long as ctx allows: many dead
+// letters take their time.
 func askControl(ctx context.Context, dir, verb, destination string, seq uint64, w io.Writer) (done bool, err error) {
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", controlPath(dir))
 	}}}
 	defer client.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
-	defer cancel()
 	method := http.MethodGet
 	if verb == "replay" {
 		method = http.MethodPost
@@ -180,6 +192,11 @@ func askControl(ctx context.Context, dir, verb, destination string, seq uint64, 
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 4096)) // what there is of it
 		return true, fmt.Errorf("asking the process that has the queue: %s", strings.TrimSpace(string(text)))
 	}
-	_, err = io.Copy(w, answer.Body)
-	return true, err
+	if _, err = io.Copy(w, answer.Body); err != nil {
+		return true, fmt.Errorf("reading the answer of the process that has the queue: %w", err)
+	}
+	if said := answer.Trailer.Get(errorTrailer); said != "" {
+		return true, errors.New(said)
+	}
+	return true, nil
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"time"
 
 	"github.com/saker-sec/saker/internal/route"
 	"github.com/saker-sec/saker/internal/sink/all"
@@ -117,6 +116,3 @@ func residentBytes() (int64, error) {
 	}
 	return resident * int64(os.Getpagesize()), nil
 }
-
-// controlTimeout bounds a request of another process of ours.
-const controlTimeout = time.Minute

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/saker-sec/saker/internal/alert"
@@ -27,6 +28,7 @@ type run struct {
 
 	mu     sync.RWMutex // held for writing while the router is exchanged, so that no alert goes to one that is closed
 	router *route.Router
+	latest atomic.Pointer[route.Router] // router, for who must not wait for mu
 
 	recorder *capture.Recorder // nil when nothing is recorded
 	observer *observer
@@ -44,6 +46,7 @@ const drainTime = 5 * time.Second
 func (p *program) newRun(o *opened, router *route.Router, pl plan) (*run, error) {
 	r := &run{program: p, source: o, plan: pl, key: p.outputKey(), observed: p.conf}
 	r.router = router
+	r.latest.Store(router)
 	r.observer = newObserver(r)
 	recorder, err := r.newRecorder()
 	if err != nil {
@@ -87,8 +90,12 @@ func (r *run) exchange(next *route.Router) *route.Router {
 	defer r.mu.Unlock()
 	old := r.router
 	r.router = next
+	r.latest.Store(next)
 	return old
 }
+
+// stopWaiting lets the engine go on that waits for an output with mu held for reading.
+func (r *run) stopWaiting() { r.latest.Load().StopWaiting() }
 
 func (r *run) reopen() {
 	r.mu.RLock()
@@ -111,7 +118,7 @@ func (r *run) drive(interrupt context.Context) error {
 		wait()
 		return errors.Join(err, r.source.close(), r.drain(interrupt))
 	}
-	defer context.AfterFunc(interrupt, r.router.StopWaiting)()
+	defer context.AfterFunc(interrupt, r.stopWaiting)()
 	ctx, cancel := context.WithCancel(interrupt)
 	ended := make(chan struct{})
 	go func() { r.attend(ctx, changes); close(ended) }()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -103,19 +104,24 @@ func only(paths []string, h http.Handler) http.Handler {
 	})
 }
 
-// tls reads the certificates once, to say at once what is wrong.
+// tls reads the certificates once, to say at once what is wrong. Later, what was read before stays in use while the files cannot be: they may
+// be half written, and a sender that is turned away may not come again.
 func (cfg Listen) tls() (*tls.Config, error) {
-	load := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	var last atomic.Pointer[tls.Certificate]
+	load := func() error {
 		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the server's certificate (tlsserver.certfile, tlsserver.keyfile): %w", err)
+		if err == nil {
+			last.Store(&pair)
 		}
-		return &pair, nil
+		return err
 	}
-	if _, err := load(nil); err != nil {
-		return nil, err
+	if err := load(); err != nil {
+		return nil, fmt.Errorf("reading the server's certificate (tlsserver.certfile, tlsserver.keyfile): %w", err)
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: load}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		_ = load()
+		return last.Load(), nil
+	}}
 	if cfg.MutualTLS {
 		pem, err := os.ReadFile(cfg.CAFile)
 		if err != nil {

@@ -101,6 +101,16 @@ func TestMutualTLS(t *testing.T) {
 	if answer, err := client().Post("https://"+s.Addrs()[0].String(), "", strings.NewReader(good)); err == nil {
 		t.Errorf("without a certificate: %v", answer.Status)
 	}
+	if err := os.WriteFile(a.path("server.key"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := client(pair).Post("https://"+s.Addrs()[0].String(), "", strings.NewReader(good)); err != nil || answer.StatusCode != 200 {
+		t.Errorf("while the certificate is replaced: %v, %v", answer, err)
+	}
+	renewed, _ := a.sign(t, "server")
+	if answer, err := client(pair).Post("https://"+s.Addrs()[0].String(), "", strings.NewReader(good)); err != nil || !answer.TLS.PeerCertificates[0].Equal(renewed) {
+		t.Errorf("after it was replaced: %v, %v", answer, err)
+	}
 	for path, code := range map[string]int{"/ping": 200, "/metrics": 200, "/": 404, "/ping/x": 404} {
 		answer, err := http.Get("http://" + s.Addrs()[1].String() + path)
 		if err != nil || answer.StatusCode != code {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -109,15 +110,18 @@ func (q *Queue) makeRoom(batch []*item, need int64) ([]*item, int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
 	b := &q.bounds
-	if _, err := q.reap(ctx); err != nil {
+	info, err := q.reap(ctx)
+	if err == nil && b.bytes+need > q.cfg.Bytes {
+		err = q.reapUnwanted(ctx, info.State.LastSeq)
+	}
+	if err != nil {
 		q.cfg.Log(alert.Error, fmt.Sprintf("queue: %v", err))
 	}
 	for b.bytes+need > q.cfg.Bytes {
 		least, count, err := q.leastSevere(ctx)
 		if err != nil {
-			q.cfg.Log(alert.Error, fmt.Sprintf("queue: looking for what to shed: %v", err))
-			for _, it := range batch {
-				q.refuse(it, ErrFull)
+			for _, it := range batch { // not with ErrFull: nobody knows yet whether they are the least severe
+				q.refuse(it, fmt.Errorf("the queue is full; looking for what to shed: %w", err))
 			}
 			return nil, 0
 		}
@@ -138,7 +142,10 @@ func (q *Queue) makeRoom(batch []*item, need int64) ([]*item, int64) {
 			continue
 		}
 		if err := q.shedOldest(ctx, least, count, max(need, q.cfg.Bytes/shedPart)); err != nil {
-			q.cfg.Log(alert.Error, fmt.Sprintf("queue: shedding: %v", err))
+			for _, it := range batch {
+				q.refuse(it, fmt.Errorf("the queue is full; shedding: %w", err))
+			}
+			return nil, 0
 		}
 	}
 	return batch, need
@@ -301,6 +308,39 @@ func (q *Queue) reap(ctx context.Context) (*jetstream.StreamInfo, error) {
 	}
 	q.bounds.bytes = int64(info.State.Bytes)
 	return info, nil
+}
+
+// reapUnwanted removes, up to the sequence number that was the last one before, the alerts of each priority that every destination has which
+// wants that priority. One that is away and wants severe alerts only would else have others kept, which nobody waits for, and what somebody
+// waits for would be shed or refused for them. It costs more than reap, and is for a queue that is full.
+func (q *Queue) reapUnwanted(ctx context.Context, last uint64) error {
+	var behind []*jetstream.ConsumerInfo
+	list := q.alerts.ListConsumers(ctx)
+	for c := range list.Info() {
+		if c.NumPending > 0 || c.NumAckPending > 0 {
+			behind = append(behind, c)
+		}
+	}
+	if err := list.Err(); err != nil {
+		return fmt.Errorf("asking for the state of the consumers: %w", err)
+	}
+	for p := alert.Emergency; p <= alert.Debug; p++ {
+		subject, floor := q.subject(p), last
+		for _, c := range behind {
+			if slices.Contains(c.Config.FilterSubjects, subject) {
+				floor = min(floor, c.AckFloor.Stream)
+			}
+		}
+		if err := q.alerts.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(floor+1)); err != nil {
+			return fmt.Errorf("removing what nobody waits for: %w", err)
+		}
+	}
+	info, err := q.alerts.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("asking for the state of the stream: %w", err)
+	}
+	q.bounds.bytes = int64(info.State.Bytes)
+	return nil
 }
 
 // expire removes the alerts that are too old. They are in the order of their times.

@@ -84,19 +84,34 @@ func (q *Queue) DeadLetters(ctx context.Context, destination string, yield func(
 
 // Replay delivers dead letters once more: each is written to the queue for its destination, and then removed from the dead
 // letters. With a sequence number it is that letter only; 0 is all of the destination, and "" all destinations. It returns
-// how many there were.
+// how many there were. Those of a destination that is not configured any more stay, and the error names it: in the queue nobody would
+// take them.
 func (q *Queue) Replay(ctx context.Context, destination string, seq uint64) (n int, err error) {
 	last, err := q.dead.Info(ctx) // what comes back dead meanwhile is not replayed again
 	if err != nil {
 		return 0, fmt.Errorf("asking for the dead letters: %w", err)
 	}
-	var failed error
+	var failed, gone error
+	served := map[string]bool{}
 	err = q.DeadLetters(ctx, destination, func(d Dead) bool {
 		if d.Seq > last.State.LastSeq {
 			return false
 		}
 		if seq != 0 && d.Seq != seq {
 			return d.Seq < seq
+		}
+		there, asked := served[d.Destination]
+		if !asked {
+			if there, failed = q.serves(ctx, d.Destination); failed != nil {
+				return false
+			}
+			served[d.Destination] = there
+			if !there {
+				gone = errors.Join(gone, fmt.Errorf("the destination %s is not configured: its dead letters stay", d.Destination))
+			}
+		}
+		if !there {
+			return true
 		}
 		it := &item{subject: q.subjectTo(d.Destination), priority: alert.Emergency, data: d.Raw, done: make(chan error, 1)}
 		if d.Alert != nil && d.Alert.Internal {
@@ -112,5 +127,17 @@ func (q *Queue) Replay(ctx context.Context, destination string, seq uint64) (n i
 		n++
 		return true
 	})
-	return n, errors.Join(err, failed)
+	return n, errors.Join(err, failed, gone)
+}
+
+// serves says whether the queue keeps alerts for a destination: whether it has a consumer.
+func (q *Queue) serves(ctx context.Context, name string) (bool, error) {
+	_, err := q.alerts.Consumer(ctx, escape(name))
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking for the consumer of %s: %w", name, err)
+	}
+	return true, nil
 }

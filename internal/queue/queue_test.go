@@ -274,6 +274,60 @@ func TestShed(t *testing.T) {
 	}
 }
 
+// TestShedUnwanted has a destination that is away and wants severe alerts only. What it does not want and all others have had makes room.
+func TestShedUnwanted(t *testing.T) {
+	const bound = 200 << 10
+	q := open(t, Config{Dir: t.TempDir(), Bytes: bound, Destinations: to("there")})
+	away, err := q.subscribe(t.Context(), Destination{Name: "away", Minimum: alert.Error}) // nothing is on its way to it until fetch is called
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, q, alert.Error, "severe")
+	ack(t, take(t, q, "there", 1)...)
+	a := make1("notice", alert.Notice)
+	a.Message = strings.Repeat("x", 1800)
+	for range bound/2000 - 10 {
+		if err := q.Publish(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		ack(t, take(t, q, "there", 1)...)
+	}
+	a = make1("debug", alert.Debug)
+	a.Message = strings.Repeat("x", 40000)
+	if err := q.Publish(t.Context(), a); err != nil {
+		t.Errorf("a debug alert in a queue of notices that nobody waits for: %v", err)
+	}
+	if got := rules(take(t, q, "there", 1)); got != "debug" {
+		t.Errorf("there gets %s", got)
+	}
+	go away.fetch(t.Context())
+	if got := rules(takeFrom(t, away, 1)); got != "severe" {
+		t.Errorf("away gets %s", got)
+	}
+	s, err := q.Stats(t.Context())
+	if err != nil || s.Destinations[0].Shed.Full != 0 || q.bounds.shed["away"].Full != 0 {
+		t.Errorf("%+v, %v: something counts as shed", s, err)
+	}
+}
+
+// TestShedFails cannot look for what is less severe for a moment: the alert is refused, but not for good.
+func TestShedFails(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Bytes: 1, Destinations: to("d")})
+	it, err := newItem(q.subject(alert.Notice), make1("a", alert.Notice))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.bounds.mu.Lock()
+	defer q.bounds.mu.Unlock()
+	q.conn.Close()
+	if left, _ := q.makeRoom([]*item{it}, it.size()); len(left) != 0 {
+		t.Error("it is taken")
+	}
+	if err := <-it.done; err == nil || errors.Is(err, ErrFull) {
+		t.Errorf("it is refused with %v, which the engine does not try again", err)
+	}
+}
+
 // TestExpire lets the clock go on.
 func TestExpire(t *testing.T) {
 	q := open(t, Config{Dir: t.TempDir(), Age: time.Hour, Destinations: to("away")})
@@ -386,6 +440,30 @@ func TestDead(t *testing.T) {
 		t.Errorf("pager duty gets %s", got)
 	}
 	state(t, q, "slack", func(s DestinationStats) bool { return s.Dead == 1 && s.Queued == 2 })
+}
+
+// TestDeadOfNobody does not replay what no destination would take.
+func TestDeadOfNobody(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, Config{Dir: dir, Destinations: to("old", "slack")})
+	publish(t, q, alert.Notice, "a")
+	for _, name := range []string{"old", "slack"} {
+		if err := take(t, q, name, 1)[0].Bury(t.Context(), "400"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.Close()
+	q = open(t, Config{Dir: dir, Destinations: to("slack")})
+	if n, err := q.Replay(t.Context(), "", 0); n != 1 || err == nil || err.Error() != "the destination old is not configured: its dead letters stay" {
+		t.Errorf("replaying all: %d, %v", n, err)
+	}
+	if got := rules(take(t, q, "slack", 1)); got != "a" {
+		t.Errorf("slack gets %s", got)
+	}
+	left := 0
+	if err := q.DeadLetters(t.Context(), "", func(d Dead) bool { left++; return d.Destination == "old" }); err != nil || left != 1 {
+		t.Errorf("%d dead letters are left, %v; want that of old", left, err)
+	}
 }
 
 // TestNotes keeps notes across a restart, one for each key.

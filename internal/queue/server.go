@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,7 +64,10 @@ func (q *Queue) connect() (err error) {
 				q.cfg.Log(alert.Error, fmt.Sprintf("queue: the connection to the NATS cluster is lost: %v", err))
 			}
 		}), nats.ReconnectHandler(func(*nats.Conn) { q.cfg.Log(alert.Notice, "queue: the connection to the NATS cluster is back") }))
-		if q.conn, err = nats.Connect(q.cfg.Bus.URL, options...); err != nil {
+		var bad *url.Error
+		if q.conn, err = nats.Connect(q.cfg.Bus.URL, options...); errors.As(err, &bad) {
+			return errors.New("connecting to the NATS cluster: its URL is none, it must be like nats://host:4222 (it is not shown, it may hold a password)")
+		} else if err != nil {
 			return fmt.Errorf("connecting to the NATS cluster: %w", err)
 		}
 		return nil

@@ -58,6 +58,15 @@ func TestCluster(t *testing.T) {
 	}
 }
 
+// TestClusterSecret shows no part of a URL that is none.
+func TestClusterSecret(t *testing.T) {
+	for _, bad := range []string{"nats://u:s3cret%zz@host:4222", "nats://u:s3cret@host:port", "nats://good:4222,nats://u:s3cret word@host"} {
+		if _, err := Open(t.Context(), Config{Bus: Bus{URL: bad}}); err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "its URL is none") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 // TestClusterTLS uses a server that wants a certificate of its clients.
 func TestClusterTLS(t *testing.T) {
 	cert := servertest.NewCertificates(t)

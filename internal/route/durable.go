@@ -207,10 +207,17 @@ const (
 func (d *destination) sift(ctx context.Context, wait bool) (m *durable.Message, v verdict, err error) {
 	select {
 	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
-		return nil, pass, ctx.Err()
+	default:
+		if !wait { // another goroutine takes one, or waits for the next: none is there
+			return nil, pass, nil
+		}
+		select {
+		case d.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, pass, ctx.Err()
+		}
 	}
+	defer func() { <-d.turn }()
 	if !wait {
 		m = d.sub.Take()
 	} else if m, err = d.sub.Next(ctx); err != nil {

@@ -306,6 +306,15 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestConcurrentBatches has several goroutines collect batches: an alert does not wait for the next one, for which others wait.
+func TestConcurrentBatches(t *testing.T) {
+	q, d := start(t, t.TempDir(), route.Destination{Name: "d", Concurrency: 4, BatchSize: 10, Open: sink(&batched{fake: &fake{}})})
+	for n := range uint64(5) {
+		post(t, q, "a")
+		until(t, d, 0, func(s route.DestinationStats) bool { return s.Sent == n+1 && s.Queued == 0 })
+	}
+}
+
 // TestPoison has one alert that makes the destination fail, in a batch of others: only that one is given up.
 func TestPoison(t *testing.T) {
 	fail := func(rule string) error {

@@ -123,11 +123,12 @@ func (w *worker) collect() ([]*durable.Message, error) {
 	if w.batcher == nil {
 		return batch, nil
 	}
-	until, cancel := context.WithCancel(w.taking)
+	until := w.taking
 	if w.measure.age > 0 {
-		until, cancel = context.WithTimeout(w.taking, w.measure.age)
+		var cancel context.CancelFunc
+		until, cancel = context.WithTimeout(until, w.measure.age)
+		defer cancel()
 	}
-	defer cancel()
 	for bytes := len(first.Raw); len(batch) < w.measure.size && bytes < w.measure.bytes; {
 		if !w.limit.allow() {
 			break

@@ -39,6 +39,8 @@ const (
 	groupHeld = 256
 	// groupsOpen bounds the windows that are open at once. Alerts that would open more of them are not held back.
 	groupsOpen = 10000
+	// groupsBytes bounds the alerts that open windows keep, the last one of each. A window that would keep more is ended early.
+	groupsBytes = 64 << 20
 )
 
 // entry is an alert that was taken from the queue.
@@ -67,6 +69,8 @@ type grouper struct {
 	mu   sync.Mutex
 	open map[string]*group // by key
 	held int               // of all groups
+	kept int               // bytes of the last alerts of all groups
+	most int               // of kept
 }
 
 // group is an open window.
@@ -93,7 +97,7 @@ func newGrouper(ctx context.Context, g Group, n notes, publish func(context.Cont
 	if g.Window <= 0 {
 		g.Window = DefaultWindow
 	}
-	r := &grouper{Group: g, notes: n, publish: publish, open: map[string]*group{}}
+	r := &grouper{Group: g, notes: n, publish: publish, open: map[string]*group{}, most: groupsBytes}
 	for _, name := range g.By {
 		r.fields = append(r.fields, fieldOf(name))
 	}
@@ -107,6 +111,7 @@ func newGrouper(ctx context.Context, g Group, n notes, publish func(context.Cont
 			return nil, fmt.Errorf("reading how many alerts were held back: %w", err)
 		}
 		o.counted = o.Last
+		r.kept += len(o.Alert)
 		if !g.on() {
 			o.Until = time.Time{}
 		}
@@ -143,9 +148,8 @@ func (r *grouper) take(ctx context.Context, e entry, now time.Time) (v verdict, 
 	key := r.key(e.alert)
 	g := r.open[key]
 	if g != nil && !now.Before(g.Until) {
-		if err = r.end(ctx, key, g, now); err == nil {
-			g = nil
-		}
+		err = r.end(ctx, key, g, now)
+		g = r.open[key] // none, unless what it counted could not be reported
 	}
 	switch {
 	case g == nil && len(r.open) >= groupsOpen:
@@ -153,17 +157,18 @@ func (r *grouper) take(ctx context.Context, e entry, now time.Time) (v verdict, 
 	case g == nil:
 		r.open[key] = &group{tally: tally{First: e.seq, Began: now, Until: now.Add(r.Window)}}
 		return pass, err
-	case e.seq == g.First: // it was not acknowledged
+	case e.seq == g.First, e.again && e.seq < g.First: // it was let pass, in this window or an earlier one, and was not acknowledged
 		return pass, err
 	case e.again && e.seq <= g.counted:
 		return skip, err
 	}
 	g.Count++
+	r.kept += len(e.raw) - len(g.Alert)
 	g.Last, g.Alert, g.Internal = e.seq, e.raw, e.alert.Internal
 	g.held = append(g.held, e.message)
 	r.held++
 	switch {
-	case r.Count > 0 && g.Count >= r.Count:
+	case r.Count > 0 && g.Count >= r.Count, r.kept > r.most:
 		err = r.end(ctx, key, g, now)
 	case r.held >= groupHeld:
 		err = r.saveAll(ctx)
@@ -238,6 +243,7 @@ func (r *grouper) end(ctx context.Context, key string, g *group, now time.Time) 
 		}
 	}
 	delete(r.open, key)
+	r.kept -= len(g.Alert)
 	err := r.release(g)
 	if g.noted {
 		err = errors.Join(err, r.notes.Forget(ctx, key))

@@ -17,6 +17,7 @@ type memory struct {
 	kept      map[string][]byte
 	published []*alert.Alert
 	broken    bool
+	stuck     bool // notes cannot be removed
 }
 
 var errBroken = errors.New("the disk is full")
@@ -29,7 +30,13 @@ func (m *memory) Note(_ context.Context, key string, text []byte) error {
 	return nil
 }
 
-func (m *memory) Forget(_ context.Context, key string) error { delete(m.kept, key); return nil }
+func (m *memory) Forget(_ context.Context, key string) error {
+	if m.stuck {
+		return errBroken
+	}
+	delete(m.kept, key)
+	return nil
+}
 
 func (m *memory) Notes(context.Context) (map[string][]byte, error) { return maps.Clone(m.kept), nil }
 
@@ -69,7 +76,7 @@ func (g *groups) give(rule string, seq uint64, again bool) verdict {
 	a := &alert.Alert{Time: g.now.UTC(), Rule: rule, Priority: alert.Notice, Message: fmt.Sprint("m", seq)}
 	g.given[seq] = &repeat{}
 	v, err := g.take(g.t.Context(), entry{g.given[seq], seq, again, a.AppendSidekick(nil), a}, g.now)
-	if err != nil && !g.memory.broken {
+	if err != nil && !g.memory.broken && !g.memory.stuck {
 		g.t.Error(err)
 	}
 	return v
@@ -168,6 +175,46 @@ func TestGroupKilled(t *testing.T) {
 	}
 }
 
+// TestGroupEarlier ends the process while the first alert of an earlier window is on its way, as with several requests at once or in a batch:
+// it comes again and is sent, though the note of the window after it counts alerts with higher numbers.
+func TestGroupEarlier(t *testing.T) {
+	m := &memory{kept: map[string][]byte{}}
+	config := Group{By: []string{"rule"}, Window: time.Minute}
+	g := newGroups(t, config, m)
+	g.give("a", 1, false)
+	g.now = g.now.Add(time.Minute)
+	if first, repeat := g.give("a", 2, false), g.give("a", 3, false); first != pass || repeat != held {
+		t.Errorf("in the second window: %d, %d", first, repeat)
+	}
+	if err := g.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := g.now
+	g = newGroups(t, config, m)
+	g.now = now
+	for i, want := range []verdict{pass, pass, skip} {
+		if v := g.give("a", uint64(i+1), true); v != want {
+			t.Errorf("alert %d comes again: %d, want %d", i+1, v, want)
+		}
+	}
+}
+
+// TestGroupStuck has a window end whose note cannot be removed: what comes then begins a new window.
+func TestGroupStuck(t *testing.T) {
+	m := &memory{kept: map[string][]byte{}}
+	g := newGroups(t, Group{By: []string{"rule"}, Window: time.Minute}, m)
+	g.give("a", 1, false)
+	g.give("a", 2, false)
+	if err := g.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.stuck = true
+	g.now = g.now.Add(time.Minute)
+	if v := g.give("a", 3, false); v != pass || g.grouper.held != 0 {
+		t.Errorf("the next alert: %d, %d are held; want it to begin a window", v, g.grouper.held)
+	}
+}
+
 // TestGroupDisk has a disk that is full for a while: nothing is acknowledged and nothing is forgotten.
 func TestGroupDisk(t *testing.T) {
 	m := &memory{kept: map[string][]byte{}}
@@ -206,5 +253,23 @@ func TestGroupMany(t *testing.T) {
 	}
 	if v := g.give("5", 1<<21, false); v != held {
 		t.Errorf("a repeat: %d", v)
+	}
+}
+
+// TestGroupLarge has alerts that are too large to keep the last one of each window: one that would keep too much ends early.
+func TestGroupLarge(t *testing.T) {
+	m := &memory{kept: map[string][]byte{}}
+	g := newGroups(t, Group{By: []string{"rule"}, Window: time.Minute}, m)
+	g.most = 300 // bytes: less than three alerts have
+	for _, rule := range []string{"a", "b", "c"} {
+		g.give(rule, uint64(len(g.given)+1), false)
+		g.give(rule, uint64(len(g.given)+1), false)
+	}
+	if g.kept > g.most || m.reports() != "c: m6 (1 like this within 0s)" {
+		t.Errorf("%d bytes are kept, reported is %s", g.kept, m.reports())
+	}
+	g.now = g.now.Add(time.Minute)
+	if err := g.tend(t.Context(), g.now); err != nil || g.kept != 0 {
+		t.Errorf("%v, %d bytes are kept after all windows", err, g.kept)
 	}
 }

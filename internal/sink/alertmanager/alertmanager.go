@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/saker-sec/saker/internal/alert"
@@ -109,16 +110,22 @@ type payload struct {
 	EndsAt      time.Time         `json:"endsAt"` // the zero time is none
 }
 
-// Send posts an alert to every server. It fails when none takes it; the error is permanent when all of them refuse it.
+// Send posts an alert to every server, at once, so that those that hang take no time from the others. It fails when none takes it; the
+// error is permanent when all of them refuse it.
 func (s *Sink) Send(ctx context.Context, a *alert.Alert, _ []byte) error {
 	body, err := httpsink.Encode([]payload{s.payload(a)})
 	if err != nil {
 		return s.senders[0].Refuse(err.Error())
 	}
+	errs := make([]error, len(s.senders))
+	var posts sync.WaitGroup
+	for i, sender := range s.senders {
+		posts.Go(func() { _, errs[i] = sender.Do(ctx, httpsink.Request{Body: body}) })
+	}
+	posts.Wait()
 	var first error
 	taken := false
-	for _, sender := range s.senders {
-		_, err := sender.Do(ctx, httpsink.Request{Body: body})
+	for _, err := range errs {
 		taken = taken || err == nil
 		if err != nil && (first == nil || permanent(first)) { // what may be tried again goes before
 			first = err

@@ -1,9 +1,14 @@
 package alertmanager_test
 
 import (
+	"context"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/saker-sec/saker/internal/route"
 	"github.com/saker-sec/saker/internal/sink/alertmanager"
@@ -32,9 +37,18 @@ func Test(t *testing.T) {
 
 // TestServers posts to all servers, and is content with one.
 func TestServers(t *testing.T) {
+	var mu sync.Mutex
 	var got []string
-	one := sinktest.Serve(t, func(*http.Request, []byte) string { got = append(got, "one"); return "" })
-	two := sinktest.Serve(t, func(*http.Request, []byte) string { got = append(got, "two"); return "" })
+	serve := func(name string) string {
+		return sinktest.Serve(t, func(*http.Request, []byte) string {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, name)
+			slices.Sort(got)
+			return ""
+		})
+	}
+	one, two := serve("one"), serve("two")
 	down, refuses := sinktest.ServeStatus(t, 503, "down"), sinktest.ServeStatus(t, 400, "bad")
 	for _, c := range []struct {
 		hosts, want string
@@ -56,6 +70,24 @@ func TestServers(t *testing.T) {
 		if err == nil && strings.Join(got, " ") != c.want || err != nil && !strings.Contains(err.Error(), c.want) || route.Permanent(err) != c.permanent {
 			t.Errorf("%s: %v, %v", c.want, got, err)
 		}
+	}
+}
+
+// TestHanging has two servers that never answer, and a time limit for all that is little more than that for one.
+func TestHanging(t *testing.T) {
+	release := make(chan struct{})
+	hangs := sinktest.Serve(t, func(*http.Request, []byte) string { <-release; return "" })
+	defer close(release)
+	var got atomic.Int64
+	works := sinktest.Serve(t, func(*http.Request, []byte) string { got.Add(1); return "" })
+	s, err := setting.Open("alertmanager", setting.Values{"alertmanager.hostport": hangs + "," + hangs + "," + works, "alertmanager.timeout": "100ms"}, alertmanager.New)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	defer cancel()
+	if err := s.Send(ctx, sinktest.Alert("m"), nil); err != nil || got.Load() != 1 {
+		t.Errorf("%v, %d alerts have arrived", err, got.Load())
 	}
 }
 

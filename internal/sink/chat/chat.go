@@ -33,7 +33,7 @@ func (c *Config) Settings() setting.List {
 		setting.Text("footer", &c.Footer, DefaultFooter, "text below the fields"),
 		setting.Text("icon", &c.Icon, message.ColourIcon, "address of the picture"),
 		setting.Text("username", &c.Username, "Falcosidekick", "who posts"),
-		setting.Choice("outputformat", &c.OutputFormat, "what to show", "all", "text", "fields"),
+		setting.Choice("outputformat", &c.OutputFormat, "what to show; field is fields", "all", "text", "fields", "field"),
 		setting.Text("messageformat", &c.MessageFormat, "", "Go template of a text above"),
 	)
 }
@@ -58,6 +58,9 @@ type Sink struct {
 
 // Open returns a sink. It fails when the address, the template or a certificate cannot be used.
 func Open(cfg Config, style Style) (*Sink, error) {
+	if cfg.OutputFormat == "field" { // so Falcosidekick's documentation calls it in places
+		cfg.OutputFormat = "fields"
+	}
 	template, err := message.ParseTemplate(cfg.MessageFormat)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", style.Name, err)

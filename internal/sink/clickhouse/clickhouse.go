@@ -85,7 +85,7 @@ func (s *Sink) prepare(ctx context.Context) error {
 ) ENGINE = ReplacingMergeTree ORDER BY (time, uuid)
 `)})
 	if err != nil {
-		return fmt.Errorf("making the table: %w", err)
+		return fmt.Errorf("making the table: %w", httpsink.Passing(err))
 	}
 	s.ready = true
 	return nil

@@ -43,8 +43,10 @@ func TestTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Send(t.Context(), sinktest.Alert("m"), nil); err == nil || route.Permanent(err) {
-		t.Error(err)
+	for _, fault = range []int{http.StatusServiceUnavailable, http.StatusForbidden} { // a right that is missing says nothing of the alert
+		if err := s.Send(t.Context(), sinktest.Alert("m"), nil); err == nil || route.Permanent(err) {
+			t.Error(err)
+		}
 	}
 	fault = http.StatusOK
 	for range 2 {
@@ -52,7 +54,7 @@ func TestTable(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := strings.Join(requests, " "); got != "CREATE CREATE INSERT INSERT" {
+	if got := strings.Join(requests, " "); got != "CREATE CREATE CREATE INSERT INSERT" {
 		t.Error(got)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 func Test(t *testing.T) {
 	sinktest.HTTP{
-		Prefix: "datadog", Secrets: []string{"s3cretKey"},
+		Prefix: "datadog", Secrets: []string{"s3cretKey"}, Retried: []int{403},
 		Open: func(v setting.Values) (route.Sink, error) { return setting.Open("datadog", v, datadog.New) },
 		Settings: func(url string) setting.Values {
 			return setting.Values{"datadog.host": url, "datadog.apikey": "s3cretKey"}

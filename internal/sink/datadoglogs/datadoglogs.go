@@ -35,7 +35,7 @@ type Sink struct {
 
 // New returns a sink. It fails when the address or something else of the configuration cannot be used.
 func New(cfg Config) (*Sink, error) {
-	sender, err := httpsink.New(httpsink.Config{Name: "datadoglogs", URL: httpsink.Join(cfg.Host, "api/v2/logs"), Options: cfg.HTTP, Header: map[string]string{"DD-API-KEY": cfg.APIKey}})
+	sender, err := httpsink.New(httpsink.Config{Name: "datadoglogs", URL: httpsink.Join(cfg.Host, "api/v2/logs"), Options: cfg.HTTP, Denied: true, Header: map[string]string{"DD-API-KEY": cfg.APIKey}})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 func Test(t *testing.T) {
 	sinktest.HTTP{
-		Prefix: "datadoglogs", Secrets: []string{"s3cretKey"},
+		Prefix: "datadoglogs", Secrets: []string{"s3cretKey"}, Retried: []int{403},
 		Open: func(v setting.Values) (route.Sink, error) { return setting.Open("datadoglogs", v, datadoglogs.New) },
 		Settings: func(url string) setting.Values {
 			return setting.Values{"datadoglogs.host": url + "/", "datadoglogs.apikey": "s3cretKey"}

@@ -81,7 +81,7 @@ func (s *Sink) item(ctx context.Context, a *alert.Alert, r result) error {
 		return s.Send(ctx, a, nil)
 	}
 	e := s.sender.Fail(fmt.Sprintf("the document is refused with status %d: %s: %s", r.Status, r.Error.Type, r.Error.Reason))
-	if r.Status == http.StatusTooManyRequests || r.Status >= 500 {
+	if r.Status == http.StatusTooManyRequests || r.Status >= 500 || r.Error.blocked() {
 		return e
 	}
 	return e.Permanently()

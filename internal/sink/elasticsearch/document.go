@@ -29,15 +29,15 @@ func (s *Sink) document(a *alert.Alert) []byte {
 // of type [long]", "object mapping for [output_fields.a] tried to parse field [b] as object".
 var mismatch = regexp.MustCompile(`\[output_fields\.([^\]\[]+(?:\[[^\]]*\])?[^\]\[]*)\]`)
 
-// offending returns the field that a document was refused for; "" when it was refused for something else.
-func offending(answer []byte) string {
+// reason returns what a document was refused for.
+func reason(answer []byte) failure {
 	var said struct {
 		Error failure `json:"error"`
 	}
 	if json.Unmarshal(answer, &said) != nil {
-		return ""
+		return failure{}
 	}
-	return said.Error.field()
+	return said.Error
 }
 
 // failure is Elasticsearch's error for a document.
@@ -45,6 +45,9 @@ type failure struct {
 	Type   string `json:"type"`
 	Reason string `json:"reason"`
 }
+
+// blocked says whether the index or the cluster takes nothing for now, as when its disks are full. It says so with status 403 or 429.
+func (f failure) blocked() bool { return f.Type == "cluster_block_exception" }
 
 func (f failure) field() string {
 	switch f.Type {

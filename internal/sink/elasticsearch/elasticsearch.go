@@ -113,11 +113,13 @@ func (s *Sink) Send(ctx context.Context, a *alert.Alert, _ []byte) error {
 			return err
 		case e.Code == http.StatusConflict: // it is there already
 			return nil
+		case reason(e.Body).blocked():
+			return e.Passing()
 		case e.Code != http.StatusBadRequest:
 			return err
 		}
 		var ok bool
-		if doc, ok = s.without(doc, offending(e.Body)); !ok {
+		if doc, ok = s.without(doc, reason(e.Body).field()); !ok {
 			return err
 		}
 	}
@@ -166,11 +168,11 @@ func (s *Sink) prepare(ctx context.Context) error {
 			return s.sender.Refuse(err.Error())
 		}
 		if _, err = s.sender.Do(ctx, httpsink.Request{Method: http.MethodPut, URL: where, Body: body}); err != nil {
-			return fmt.Errorf("making the index template: %w", err)
+			return fmt.Errorf("making the index template: %w", httpsink.Passing(err))
 		}
 	}
 	s.ready = err == nil
-	return err
+	return httpsink.Passing(err)
 }
 
 // Close closes the connections.

@@ -41,12 +41,17 @@ type server struct {
 	docs     map[string]string
 	requests []string
 	busy     bool
+	blocked  bool
+	closed   bool // nobody may see the template
 	template string
 }
 
 func (s *server) put(index, id, doc string) (int, string) {
 	if s.busy {
 		return 429, `{"type":"es_rejected_execution_exception","reason":"busy"}`
+	}
+	if s.blocked {
+		return 403, `{"type":"cluster_block_exception","reason":"index [i] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];"}`
 	}
 	if _, ok := s.docs[id]; ok {
 		return 409, `{"type":"version_conflict_engine_exception","reason":"document already exists"}`
@@ -72,7 +77,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {
 	case parts[0] == "_index_template":
-		if r.Method == http.MethodPut {
+		if s.closed {
+			w.WriteHeader(403)
+		} else if r.Method == http.MethodPut {
 			s.template = body.String()
 		} else if s.template == "" {
 			w.WriteHeader(404)
@@ -178,5 +185,30 @@ func TestBatch(t *testing.T) {
 	s.busy = true
 	if errs := sink.SendBatch(t.Context(), []*alert.Alert{one("6", "r")}); len(errs) != 1 || errs[0] == nil || route.Permanent(errs[0]) {
 		t.Errorf("%v", errs)
+	}
+}
+
+// TestTemplateForbidden may not see the index template at first: alerts wait for that to change.
+func TestTemplateForbidden(t *testing.T) {
+	s, sink := start(t, setting.Values{"elasticsearch.createindextemplate": "true"})
+	s.closed = true
+	if err := sink.Send(t.Context(), one("1", "r"), nil); err == nil || route.Permanent(err) {
+		t.Errorf("%v, want an error that is not permanent", err)
+	}
+	s.closed = false
+	if err := sink.Send(t.Context(), one("1", "r"), nil); err != nil || len(s.docs) != 1 || s.template == "" {
+		t.Errorf("%v, %v, template %q", err, s.docs, s.template)
+	}
+}
+
+// TestBlocked has a cluster whose disks are full: alerts wait for room.
+func TestBlocked(t *testing.T) {
+	s, sink := start(t, setting.Values{"elasticsearch.batching.enabled": "true"})
+	s.blocked = true
+	if err := sink.Send(t.Context(), one("1", "r"), nil); err == nil || route.Permanent(err) {
+		t.Errorf("%v, want an error that is not permanent", err)
+	}
+	if errs := sink.SendBatch(t.Context(), []*alert.Alert{one("2", "r")}); len(errs) != 1 || errs[0] == nil || route.Permanent(errs[0]) {
+		t.Errorf("in a batch: %v, want an error that is not permanent", errs)
 	}
 }

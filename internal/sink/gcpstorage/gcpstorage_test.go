@@ -17,7 +17,7 @@ import (
 func Test(t *testing.T) {
 	g := sinktest.ServeGoogle(t)
 	sinktest.HTTP{
-		Prefix: "gcp.storage", Secrets: []string{sinktest.AccessToken, g.Key},
+		Prefix: "gcp.storage", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403},
 		Open: func(v setting.Values) (route.Sink, error) { return setting.Open("gcp.storage", v, gcpstorage.New) },
 		Settings: func(url string) setting.Values {
 			return setting.Values{"gcp.storage.bucket": "alerts", "gcp.storage.prefix": "falco", "gcp.storage.endpoint": url, "gcp.credentials": g.Credentials}

@@ -239,19 +239,20 @@ func (s *Sink) reason(body []byte) string {
 // longestPause bounds what a server can ask for.
 const longestPause = time.Hour
 
-// retryAfter reads a Retry-After header: seconds, or a date (RFC 9110, section 10.2.3).
+// retryAfter reads a Retry-After header: seconds, or a date (RFC 9110, section 10.2.3). One that asks for no pause asks for nothing: a
+// server that always says so is not to be asked without pause.
 func retryAfter(header string, now time.Time) (time.Duration, bool) {
 	if header == "" {
 		return 0, false
 	}
 	if n, err := strconv.ParseUint(strings.TrimSpace(header), 10, 31); err == nil {
-		return min(time.Duration(n)*time.Second, longestPause), true
+		return min(time.Duration(n)*time.Second, longestPause), n > 0
 	}
 	at, err := nethttp.ParseTime(header)
-	if err != nil {
+	if err != nil || !at.After(now) {
 		return 0, false
 	}
-	return min(max(at.Sub(now), 0), longestPause), true
+	return min(at.Sub(now), longestPause), true
 }
 
 // Reopen reads the files of certificates anew. When that fails, the old ones stay in use.

@@ -196,7 +196,8 @@ func TestStatus(t *testing.T) {
 		{status: 429, retryAfter: "99999999", err: "429 Too Many Requests", pause: time.Hour},
 		{status: 429, retryAfter: "soon", err: "429 Too Many Requests", pause: -1},
 		{status: 500, body: strings.Repeat("x", 1000), err: "500 Internal Server Error: " + strings.Repeat("x", 200) + "…", pause: -1},
-		{status: 503, retryAfter: "Mon, 02 Jan 2006 15:04:05 GMT", err: "503 Service Unavailable", pause: 0},
+		{status: 503, retryAfter: "Mon, 02 Jan 2006 15:04:05 GMT", err: "503 Service Unavailable", pause: -1},
+		{status: 503, retryAfter: "0", err: "503 Service Unavailable", pause: -1},
 	} {
 		srv := serve(t, func(w nethttp.ResponseWriter, _ *nethttp.Request) bool {
 			if c.retryAfter != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -57,6 +58,23 @@ func (e *Error) Passing() *Error {
 	return e
 }
 
+// Behind judges an error by the status that the server says another one behind it has answered. It returns the error.
+func (e *Error) Behind(code int) *Error {
+	e.permanent = permanent(code)
+	return e
+}
+
+// Passing returns an error in which what a Sender says is marked as one that may be tried again: for a request that prepares the
+// destination before any alert is sent. What is wrong then (a right that is missing, a database that is not there) is for the operator to
+// put right, and says nothing of the alert that happens to be the first.
+func Passing(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.permanent = false
+	}
+	return err
+}
+
 // Answered returns an error for what another server than the destination's answers, with the pause that it asks for.
 func Answered(text string, answer *http.Response) *Error {
 	e := &Error{text: text, Code: answer.StatusCode}
@@ -90,19 +108,21 @@ func permanent(code int) bool {
 // longestPause bounds what a server can ask for.
 const longestPause = time.Hour
 
-// retryAfter reads a Retry-After header: seconds, with or without a fraction, or a date (RFC 9110, section 10.2.3).
+// retryAfter reads a Retry-After header: seconds, with or without a fraction, or a date (RFC 9110, section 10.2.3). One that asks for no
+// pause asks for nothing: a server that always says so is not to be asked without pause.
 func retryAfter(header string, now time.Time) (time.Duration, bool) {
 	if header == "" {
 		return 0, false
 	}
 	if n, err := strconv.ParseFloat(strings.TrimSpace(header), 64); err == nil && n >= 0 {
-		return time.Duration(min(n, longestPause.Seconds()) * float64(time.Second)), true
+		d := time.Duration(min(n, longestPause.Seconds()) * float64(time.Second))
+		return d, d > 0
 	}
 	at, err := http.ParseTime(header)
-	if err != nil {
+	if err != nil || !at.After(now) {
 		return 0, false
 	}
-	return min(max(at.Sub(now), 0), longestPause), true
+	return min(at.Sub(now), longestPause), true
 }
 
 // Excerpt returns the first line of what a server says, if it is text. JSON counts as one line; what is too long of it gives

@@ -3,8 +3,8 @@
 //
 // Status 2xx is success. 401, 407, 408, 425, 429, 5xx and everything that goes wrong on the way may be tried again, after the pause that
 // a Retry-After header asks for. Anything else is a permanent error with a short excerpt of the answer, in which all that is
-// secret (the URL's user, path and query, the values of headers, and what the sink names) is replaced. Redirections are not
-// followed: they would turn a POST into a GET.
+// secret (the URL's user, path and query, the values of headers, and what the sink names) is replaced. A redirection is followed
+// when it keeps the method and the body (307, 308) and stays on the host, as one from http to https; others would turn a POST into a GET.
 //
 // It differs from Falcosidekick in that a request has a time limit, a mutual TLS certificate is read anew for each
 // connection, and no error shows a URL beyond its host (reference: sidekick.md §2).
@@ -45,6 +45,7 @@ type Config struct {
 	Header   map[string]string // sent with each request, in place of what else is sent under these names
 	Secrets  []string          // what else must not be in an error: a key that is in bodies
 	Gzip     bool              // compress bodies
+	Denied   bool              // the server says with status 403, where others say 401, that it does not take the credentials
 	// Token returns the Authorization header of a request, for credentials that change. It gets the header that the server has
 	// just refused with status 401, or "", and is to return another one then. Its errors are never permanent: they say nothing
 	// of the alert. Nil is none.
@@ -96,9 +97,22 @@ func New(cfg Config) (*Sender, error) {
 		}
 	}
 	return &Sender{cfg: cfg, url: u, hide: cfg.secrets(u), client: &http.Client{
-		Transport:     through,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: through, CheckRedirect: redirect,
 	}}, nil
+}
+
+// mostRedirections is how many redirections of one request are followed.
+const mostRedirections = 5
+
+// redirect says whether to follow a redirection. What is sent, credentials included, is for the host of the configuration only, and is not
+// sent in clear text when it was to be encrypted.
+func redirect(r *http.Request, via []*http.Request) error {
+	code, from := r.Response.StatusCode, via[0].URL
+	keeps := code == http.StatusTemporaryRedirect || code == http.StatusPermanentRedirect
+	if !keeps || len(via) > mostRedirections || r.URL.Hostname() != from.Hostname() || r.URL.Scheme != "https" && r.URL.Scheme != from.Scheme {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 func transport(config *tls.Config) *http.Transport {
@@ -268,7 +282,7 @@ func (s *Sender) do(ctx context.Context, r Request, token string) ([]byte, error
 		text += " (the answer broke off)"
 	}
 	e := s.errorf(nil, "%s", text)
-	e.Code, e.Body, e.permanent = answer.StatusCode, body, permanent(answer.StatusCode)
+	e.Code, e.Body, e.permanent = answer.StatusCode, body, permanent(answer.StatusCode) && !(s.cfg.Denied && answer.StatusCode == http.StatusForbidden)
 	e.after, e.asked = retryAfter(answer.Header.Get("Retry-After"), time.Now())
 	return nil, e
 }

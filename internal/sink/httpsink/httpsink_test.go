@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -128,6 +129,63 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestRedirect follows what keeps the method and the body and stays on the host, and nothing else.
+func TestRedirect(t *testing.T) {
+	var got []string
+	var code int
+	var location string
+	u := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, r.Method+" "+r.URL.Path+" "+string(body)+" "+r.Header.Get("X-Key"))
+		if r.URL.Path != "/there" {
+			w.Header().Set("Location", location)
+			w.WriteHeader(code)
+		}
+	})
+	elsewhere := strings.Replace(u, "127.0.0.1", "localhost", 1)
+	for _, c := range []struct {
+		code           int
+		location, want string
+	}{
+		{307, "/there", "POST /here body k; POST /there body k"},
+		{308, u + "/there", "POST /here body k; POST /there body k"},
+		{301, "/there", "POST /here body k, 301"},
+		{302, "/there", "POST /here body k, 302"},
+		{303, "/there", "POST /here body k, 303"},
+		{308, elsewhere + "/there", "POST /here body k, 308"},
+		{308, "", "POST /here body k, 308"},
+	} {
+		got, code, location = nil, c.code, c.location
+		s := open(t, httpsink.Config{URL: u + "/here", Header: map[string]string{"X-Key": "k"}})
+		_, err := s.Do(t.Context(), httpsink.Request{Body: []byte("body")})
+		said := strings.Join(got, "; ")
+		var e *httpsink.Error
+		if errors.As(err, &e) {
+			said += fmt.Sprintf(", %d", e.Code)
+			if !e.Permanent() {
+				t.Errorf("%d to %s: %v is not permanent", c.code, c.location, err)
+			}
+		}
+		if said != c.want {
+			t.Errorf("%d to %s: %s, want %s", c.code, c.location, said, c.want)
+		}
+	}
+	got, code, location = nil, 308, "/here"
+	if _, err := open(t, httpsink.Config{URL: u + "/here"}).Do(t.Context(), httpsink.Request{}); err == nil || len(got) > 10 {
+		t.Errorf("in a circle: %v after %d requests", err, len(got))
+	}
+}
+
+// TestDenied tells a 403 that is about the credentials from one that is about the alert.
+func TestDenied(t *testing.T) {
+	u := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	for _, denied := range []bool{false, true} {
+		if _, err := open(t, httpsink.Config{URL: u, Denied: denied}).Do(t.Context(), httpsink.Request{}); err == nil || route.Permanent(err) == denied {
+			t.Errorf("%t: %v", denied, err)
+		}
+	}
+}
+
 // TestPause reads all forms of Retry-After.
 func TestPause(t *testing.T) {
 	header := ""
@@ -137,7 +195,7 @@ func TestPause(t *testing.T) {
 	})})
 	for in, want := range map[string]time.Duration{
 		"": -1, "soon": -1, "-5": -1, "NaN": -1, "7": 7 * time.Second, "0.25": 250 * time.Millisecond, "9999999999999": time.Hour, "+Inf": time.Hour,
-		"Mon, 02 Jan 2006 15:04:05 GMT": 0,
+		"0": -1, "1e-12": -1, "Mon, 02 Jan 2006 15:04:05 GMT": -1,
 	} {
 		header = in
 		_, err := s.Do(t.Context(), httpsink.Request{})

@@ -60,7 +60,7 @@ func (c *Config) Settings() setting.List {
 		setting.Text("username", &c.Username, "", "user"),
 		setting.Text("password", &c.Password, "", "password").Secret(),
 		setting.Text("token", &c.Token, "", "token, for oauthbearer").Secret(),
-		setting.Choice("balancer", &c.Balancer, "which partition an alert goes to", "round_robin", "hash", "least_bytes", "murmur2", "crc32"),
+		setting.Choice("balancer", &c.Balancer, "which partition an alert goes to", "round_robin", "hash", "least_bytes", "murmur2", "murmur2_random", "crc32", "crc32_random"),
 		setting.Text("clientid", &c.ClientID, "", "name of the client, in logs of the brokers"),
 		setting.Choice("compression", &c.Compression, "how alerts are compressed", "none", "gzip", "snappy", "lz4", "zstd"),
 		setting.Bool("async", &c.Async, false, "has no effect: the brokers' answers are always waited for"),
@@ -158,7 +158,8 @@ func (c Config) mechanism() sasl.Mechanism {
 	return nil
 }
 
-// partitioner returns what chooses the partition, as the library that Falcosidekick uses does, by the key.
+// partitioner returns what chooses the partition, as the library that Falcosidekick uses does, by the key. The random ones differ there for
+// messages without a key, of which there are none.
 func (c Config) partitioner() kgo.Partitioner {
 	switch c.Balancer {
 	case "hash":
@@ -167,9 +168,9 @@ func (c Config) partitioner() kgo.Partitioner {
 			_, _ = h.Write(key) // does not fail
 			return h.Sum32()
 		}))
-	case "crc32":
+	case "crc32", "crc32_random":
 		return kgo.StickyKeyPartitioner(func(key []byte, n int) int { return int(crc32.ChecksumIEEE(key) % uint32(n)) })
-	case "murmur2":
+	case "murmur2", "murmur2_random":
 		return kgo.StickyKeyPartitioner(nil)
 	case "least_bytes":
 		return kgo.LeastBackupPartitioner()
@@ -195,16 +196,7 @@ func (c Config) codec() kgo.CompressionCodec {
 // alerts that are produced wait.
 func (s *Sink) dial(ctx context.Context) (connection, error) {
 	life, cut := context.WithCancel(context.Background())
-	dialer := kgo.Dialer(func(ctx context.Context, _, address string) (net.Conn, error) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(life, cancel)()
-		conn, err := wire.Dial(ctx, address, s.tls)
-		if err == nil {
-			context.AfterFunc(life, func() { conn.Close() })
-		}
-		return conn, err
-	})
+	dialer := kgo.Dialer(func(ctx context.Context, _, address string) (net.Conn, error) { return s.connect(ctx, life, address) })
 	client, err := kgo.NewClient(append(slices.Clip(s.options), dialer)...)
 	if err != nil {
 		cut()
@@ -221,6 +213,31 @@ func (s *Sink) dial(ctx context.Context) (connection, error) {
 		return c, err
 	}
 	return c, nil
+}
+
+// connect makes a connection that is broken off at the end of life.
+func (s *Sink) connect(ctx, life context.Context, address string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
+	conn, err := wire.Dial(ctx, address, s.tls)
+	if err != nil {
+		return nil, err
+	}
+	return &bound{conn, context.AfterFunc(life, func() { conn.Close() })}, nil
+}
+
+// bound is a connection that is broken off at the end of something. Closed before that, it is forgotten: a client closes those that it has
+// not used for a while, and makes others, for as long as it lives.
+type bound struct {
+	net.Conn
+	forget func() bool
+}
+
+// Close closes the connection.
+func (b *bound) Close() error {
+	b.forget()
+	return b.Conn.Close()
 }
 
 // Send produces an alert.

@@ -30,10 +30,10 @@ func Test(t *testing.T) {
 		Settings: settings,
 		Wrong:    setting.Values{"kafka.password": "s3cretWrong"},
 		Variants: map[string]setting.Values{
-			"scram256": {"kafka.sasl": "SCRAM_SHA256", "kafka.compression": "GZIP", "kafka.balancer": "crc32", "kafka.clientid": "x", "kafka.requiredacks": "ONE"},
+			"scram256": {"kafka.sasl": "SCRAM_SHA256", "kafka.compression": "GZIP", "kafka.balancer": "crc32_random", "kafka.clientid": "x", "kafka.requiredacks": "ONE"},
 			"scram512": {"kafka.sasl": "SCRAM_SHA512", "kafka.compression": "ZSTD", "kafka.balancer": "hash", "kafka.async": "true", "kafka.idempotent": "false"},
 			"lz4":      {"kafka.compression": "LZ4", "kafka.balancer": "least_bytes"},
-			"snappy":   {"kafka.compression": "SNAPPY", "kafka.balancer": "murmur2"},
+			"snappy":   {"kafka.compression": "SNAPPY", "kafka.balancer": "murmur2_random"},
 		},
 	}.Run(t)
 }

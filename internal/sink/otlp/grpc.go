@@ -120,10 +120,10 @@ func (r *remote) post(ctx context.Context, body []byte) ([]byte, error) {
 }
 
 // repeatable says whether a request may be sent again (opentelemetry.io/docs/specs/otlp, "Failures" of gRPC). A receiver that has
-// no room says so for now.
+// no room says so for now, and credentials that are refused can be put right, as with status 401 of HTTP.
 func repeatable(c codes.Code) bool {
 	switch c {
-	case codes.Canceled, codes.DeadlineExceeded, codes.Aborted, codes.OutOfRange, codes.Unavailable, codes.DataLoss, codes.ResourceExhausted:
+	case codes.Canceled, codes.DeadlineExceeded, codes.Aborted, codes.OutOfRange, codes.Unavailable, codes.DataLoss, codes.ResourceExhausted, codes.Unauthenticated:
 		return true
 	}
 	return false
@@ -139,8 +139,8 @@ func pauseOf(s *status.Status) (time.Duration, bool) {
 			continue
 		}
 		var pause durationpb.Duration
-		if proto.Unmarshal(field(d.GetValue(), 1), &pause) == nil {
-			return min(max(pause.AsDuration(), 0), longestPause), true
+		if proto.Unmarshal(field(d.GetValue(), 1), &pause) == nil && pause.AsDuration() > 0 { // no pause is nothing to ask for
+			return min(pause.AsDuration(), longestPause), true
 		}
 	}
 	return 0, false

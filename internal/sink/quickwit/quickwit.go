@@ -85,7 +85,7 @@ func (s *Sink) prepare(ctx context.Context) error {
 		}
 	}
 	s.ready = err == nil
-	return err
+	return httpsink.Passing(err)
 }
 
 func is(err error, code int) bool {

@@ -34,7 +34,7 @@ func TestCreate(t *testing.T) {
 		case r.Method == http.MethodGet:
 			http.Error(w, "no such index", http.StatusNotFound)
 		case strings.HasSuffix(r.URL.Path, "/indexes") && len(seen) == 2:
-			http.Error(w, "starting", http.StatusServiceUnavailable)
+			http.Error(w, "not you", http.StatusForbidden) // which says nothing of the alert
 		case strings.HasSuffix(r.URL.Path, "/indexes"):
 			http.Error(w, `{"message":"index falco already exists"}`, http.StatusBadRequest)
 		}

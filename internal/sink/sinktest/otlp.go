@@ -210,7 +210,7 @@ func (o OTLP) status(t *testing.T) {
 	sink := o.open(t, addr, setting.Values{o.Prefix + ".timeout": "300"})
 	a := Samples()[0].Alert(t)
 	for code, permanent := range map[codes.Code]bool{
-		codes.InvalidArgument: true, codes.Unauthenticated: true, codes.PermissionDenied: true, codes.Unimplemented: true, codes.Internal: true, codes.NotFound: true,
+		codes.InvalidArgument: true, codes.Unauthenticated: false, codes.PermissionDenied: true, codes.Unimplemented: true, codes.Internal: true, codes.NotFound: true,
 		codes.Unavailable: false, codes.ResourceExhausted: false, codes.Aborted: false, codes.DataLoss: false, codes.OutOfRange: false, codes.DeadlineExceeded: false, codes.Canceled: false,
 	} {
 		r.breakWith(func(ctx context.Context, _ []byte) ([]byte, error) {

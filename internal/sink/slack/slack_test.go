@@ -19,7 +19,7 @@ func Test(t *testing.T) {
 		Variants: map[string]setting.Values{
 			"text": {"slack.outputformat": "text"},
 			"fields": {
-				"slack.outputformat": "fields", "slack.icon": "http://icon", "slack.username": "me", "slack.footer": "below", "slack.channel": "#c",
+				"slack.outputformat": "field", "slack.icon": "http://icon", "slack.username": "me", "slack.footer": "below", "slack.channel": "#c",
 				"slack.messageformat": `rule *{{ .Rule }}* by {{ index .OutputFields "user.name" }} {{ .Priority }} {{ .Time }} {{ .Hostname }}`,
 			},
 		},

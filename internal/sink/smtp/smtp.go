@@ -239,10 +239,18 @@ func (refusal) Permanent() bool { return true }
 // Unwrap returns the answer.
 func (r refusal) Unwrap() error { return r.error }
 
-// refused says whether the server refuses for good (RFC 5321, section 4.2.1).
+// refused says whether the server refuses for good (RFC 5321, section 4.2.1). What it says of credentials (RFC 4954, section 6) is for the
+// operator to put right, and says nothing of the alert.
 func refused(err error) bool {
 	var answer *smtp.SMTPError
-	return errors.As(err, &answer) && answer.Code/100 == 5
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer.Code {
+	case 530, 534, 535, 538:
+		return false
+	}
+	return answer.Code/100 == 5
 }
 
 // Send sends a mail.

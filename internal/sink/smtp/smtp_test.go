@@ -273,6 +273,7 @@ func TestRecipients(t *testing.T) {
 		{"two@example.org", 0, true, false, "from saker@example.org to two@example.org"},
 		{"MAIL", 550, false, true, ""},
 		{"MAIL", 451, false, false, ""},
+		{"MAIL", 530, false, false, ""}, // authentication required
 		{"MAIL", 0, true, false, "from saker@example.org to one@example.org to two@example.org"},
 		{"DATA", 554, false, true, ""},
 		{"DATA", 452, false, false, ""},

@@ -41,7 +41,7 @@ func New(cfg Config) (*Sink, error) {
 	if cfg.Token != "" {
 		header["Authorization"] = "Splunk " + cfg.Token
 	}
-	sender, err := httpsink.New(httpsink.Config{Name: "splunk", URL: cfg.Host, Options: cfg.HTTP, Header: header})
+	sender, err := httpsink.New(httpsink.Config{Name: "splunk", URL: cfg.Host, Options: cfg.HTTP, Denied: true, Header: header})
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func (s *Sink) prepare(ctx context.Context) error {
 	}
 	answer, err := s.sender.Do(ctx, httpsink.Request{Method: http.MethodGet})
 	if err != nil {
-		return err
+		return httpsink.Passing(err)
 	}
 	var list []struct {
 		UID string `json:"uid"`
@@ -113,7 +113,7 @@ func (s *Sink) prepare(ctx context.Context) error {
 		UID         string `json:"uid"`
 	}{s.cfg.Source, s.cfg.Description, uid(s.cfg)})
 	s.ready = err == nil
-	return err
+	return httpsink.Passing(err)
 }
 
 type event struct {

@@ -19,6 +19,7 @@ func Test(t *testing.T) {
 			return setting.Values{"spyderbat.apiurl": url, "spyderbat.orguid": "org", "spyderbat.apikey": "s3cretKey"}
 		},
 		Refused: []string{"minimal"},
+		Retried: []int{302, 400, 403, 404, 413, 422}, // the first request asks for the sources, and says nothing of the alert
 		Answer: func(r *http.Request, _ []byte) string {
 			if r.Method == http.MethodGet {
 				return `[{"uid":"other"}]`

@@ -9,6 +9,8 @@ package teams
 import (
 	"context"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/saker-sec/saker/internal/alert"
@@ -71,10 +73,18 @@ func (s *Sink) Send(ctx context.Context, a *alert.Alert, _ []byte) error {
 	}
 	answer, err := s.sender.Do(ctx, httpsink.Request{Body: body})
 	if err == nil && strings.Contains(string(answer), "message delivery failed") {
-		return s.sender.Fail(string(answer))
+		e := s.sender.Fail(string(answer))
+		if found := relayed.FindSubmatch(answer); found != nil {
+			code, _ := strconv.Atoi(string(found[1])) // they are digits
+			return e.Behind(code)
+		}
+		return e
 	}
 	return err
 }
+
+// relayed is the status of Teams in what a connector says.
+var relayed = regexp.MustCompile(`HTTP error (\d{3})`)
 
 // adaptive says whether to send Adaptive Cards.
 func adaptive(cfg Config) bool {

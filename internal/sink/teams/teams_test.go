@@ -34,13 +34,20 @@ func Test(t *testing.T) {
 
 // TestAnswer believes a connector that fails in its words only.
 func TestAnswer(t *testing.T) {
-	text := "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429"
+	text := ""
 	s := sinktest.Serve(t, func(*http.Request, []byte) string { return text })
 	sink, err := setting.Open("teams", setting.Values{"teams.webhookurl": s}, teams.New)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sink.Send(t.Context(), sinktest.Alert("m"), nil); err == nil || route.Permanent(err) || err.Error() != "teams: posting to "+s+": "+text {
-		t.Error(err)
+	for said, permanent := range map[string]bool{
+		"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429": false,
+		"Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413": true,
+		"Webhook message delivery failed": false,
+	} {
+		text = said
+		if err := sink.Send(t.Context(), sinktest.Alert("m"), nil); err == nil || route.Permanent(err) != permanent || err.Error() != "teams: posting to "+s+": "+text {
+			t.Error(err)
+		}
 	}
 }

@@ -1,4 +1,5 @@
-// Package webui posts alerts to Falcosidekick-UI, with the names of the destinations that are in use.
+// Package webui posts alerts to Falcosidekick-UI, with the names of destinations to show as in use: those of the configuration, or else its
+// own. Falcosidekick sends those that are in use.
 package webui
 
 import (
