@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/saker-sec/saker/internal/config"
 	"github.com/saker-sec/saker/internal/field"
@@ -46,7 +47,11 @@ type program struct {
 	off     map[string]bool // event sources that are not watched
 	courier *courier        // of the destinations under forward; nil when there are none
 
-	files, dirs []string // of rules: what is watched for changes
+	// Of rules, what is watched for changes: files and directories that were read, and those that do not exist.
+	files, dirs, missing []string
+
+	needsConfig bool      // a configuration file was there before: it has to be there again
+	began       time.Time // when it began to read configuration and rules
 }
 
 // done is returned by a step that has answered the command line; nothing follows.
@@ -134,11 +139,13 @@ func (p *program) answerWithoutConfig(context.Context) error {
 
 // loadConfig reads the configuration and says what is odd about it.
 func (p *program) loadConfig(context.Context) (err error) {
+	p.began = time.Now()
 	path := p.opt.ConfigFile
 	if path == "" {
 		path = config.DefaultPath
 	}
-	p.conf, err = config.Load(config.Sources{Path: path, Explicit: p.opt.ConfigFile != "", Options: p.opt.Overrides, Env: p.env.Getenv})
+	explicit := p.opt.ConfigFile != "" || p.needsConfig
+	p.conf, err = config.Load(config.Sources{Path: path, Explicit: explicit, Options: p.opt.Overrides, Env: p.env.Getenv})
 	if err != nil {
 		return err
 	}

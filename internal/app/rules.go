@@ -112,9 +112,12 @@ func (p *program) readRules() ([]rulesFile, error) {
 	var files []rulesFile
 	for _, path := range p.conf.RulesFiles {
 		names, err := rulesIn(path)
-		if errors.Is(err, os.ErrNotExist) && len(p.opt.RulesFiles) == 0 {
-			p.log.printf("Warning: rules file %s does not exist", path)
-			continue
+		if errors.Is(err, os.ErrNotExist) {
+			p.missing = append(p.missing, path)
+			if len(p.opt.RulesFiles) == 0 {
+				p.log.printf("Warning: rules file %s does not exist", path)
+				continue
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading rules: %w", err)
@@ -127,6 +130,9 @@ func (p *program) readRules() ([]rulesFile, error) {
 			}
 			files = append(files, rulesFile{name, text})
 		}
+	}
+	if len(p.missing) == len(p.conf.RulesFiles) {
+		return nil, errors.New("You must specify at least one rules file/directory via -r or a rules_files entry in falco.yaml: of those that are specified none exists")
 	}
 	return files, nil
 }
