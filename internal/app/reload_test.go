@@ -267,6 +267,10 @@ func TestReloadGoesOn(t *testing.T) {
 	write("falco.yaml", conf("capture: {mode: all_rules}\nsyscall_event_drops: {rate: 1}\n"))
 	wait("reloaded: 3 rules")
 	s.err.wait(t, "Warning: a change of capture.mode, syscall_event_drops.rate takes effect when Saker is started anew", 1)
+	write("a.yaml", strings.Replace(rule("a"), "output: o", "output: o %static.zone", 1))
+	fails()
+	write("falco.yaml", conf("static_fields: {zone: eu}\n"))
+	wait("reloaded: 3 rules")
 	if code := s.end(); code != 0 {
 		t.Errorf("exit code %d: %s", code, s.err)
 	}
