@@ -13,6 +13,7 @@ import (
 
 	"github.com/saker-sec/saker/internal/alert"
 	"github.com/saker-sec/saker/internal/route"
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // counter is a destination that wants the program's counters.
@@ -65,5 +66,30 @@ func TestWatched(t *testing.T) {
 	})
 	if n := len(c.counts); n != 1 {
 		t.Errorf("the counters are given to %d sinks", n)
+	}
+}
+
+// TestHealthDoesNotWait asks for the health while the cluster that has the queue does not answer.
+func TestHealthDoesNotWait(t *testing.T) {
+	proxy := servertest.NewProxy(t, servertest.StartNATS(t, "u", "p", nil, false).Addr)
+	conf, _, err := loadForward("", environment("LISTENADDRESS=127.0.0.1", "LISTENPORT="+strconv.Itoa(freePort(t)), "BUS_URL=nats://"+proxy.Addr,
+		"BUS_USER=u", "BUS_PASSWORD=p", "WEBHOOK_ADDRESS=http://127.0.0.1:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &forwarder{courier: &courier{log: &logger{w: &lines{}, now: time.Now}, conf: conf}}
+	defer f.close()
+	if err := f.start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Freeze()
+	defer proxy.Thaw()
+	begin := time.Now()
+	all := f.health()
+	if took := time.Since(begin); took > healthTime+time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if len(all) != 2 || all[0].Name != "queue" || !all[0].Failing || all[1].Name != "webhook" {
+		t.Errorf("the health is %+v", all)
 	}
 }
