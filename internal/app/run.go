@@ -29,6 +29,7 @@ type run struct {
 	router *route.Router
 
 	recorder *capture.Recorder // nil when nothing is recorded
+	logged   func()            // waits until what the engine logged is written
 	observer *observer
 	observed *config.Config // what the observer goes by: the configuration at the start
 
@@ -51,9 +52,11 @@ func (p *program) newRun(o *opened, router *route.Router, pl plan) (*run, error)
 		return nil, err
 	}
 	r.recorder = recorder
+	var log func(string)
+	log, r.logged = p.log.later()
 	c := engine.Config{
 		Source: o.joined(), State: o.state, Rules: pl.rules, Report: r.publish, Duration: p.opt.Duration * uint64(time.Second),
-		Hostname: p.hostname(), Losses: o.losses, Drops: p.dropPolicy(), Log: p.log.warn,
+		Hostname: p.hostname(), Losses: o.losses, Drops: p.dropPolicy(), Log: log,
 		Tick: r.observer.tick,
 	}
 	if o.losses != nil {
@@ -110,6 +113,7 @@ func (r *run) drive(interrupt context.Context) error {
 	if err != nil {
 		stopServing()
 		wait()
+		r.logged()
 		return errors.Join(err, r.source.close(), r.drain(interrupt))
 	}
 	defer context.AfterFunc(interrupt, r.router.StopWaiting)()
@@ -140,6 +144,7 @@ func (r *run) drive(interrupt context.Context) error {
 		// To be stopped while a destination is away is no failure of ours: service managers go by the exit code.
 		r.log.printf("Error: %v", left)
 	}
+	r.logged()
 	r.closing(lost, time.Since(begin))
 	return err
 }
