@@ -95,10 +95,14 @@ func (p *program) run(ctx context.Context) (err error) {
 	if p.opt, err = ParseOptions(p.env.Args); err != nil {
 		return err
 	}
+	switch c := p.opt.Command; c {
+	case "forward", "dead-letters", "test-alert":
+		return fmt.Errorf("saker %s has options of its own, which stand behind it: saker %s [-c <path>]", c, c)
+	}
 	p.fields = field.NewCatalogue()
 	p.fields.LookupHost = newHosts(ctx, func(host string) { p.fields.Resolve(host) }).lookup
 	for _, step := range []func(context.Context) error{
-		p.answerWithoutConfig, p.loadConfig, p.loadPlugins, p.answerWithoutRules, p.selectSources, p.validate, p.watch,
+		p.answerWithoutConfig, p.loadConfig, p.answerWithoutPlugins, p.loadPlugins, p.answerWithoutRules, p.selectSources, p.validate, p.watch,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -164,19 +168,28 @@ func (p *program) loadConfig(context.Context) (err error) {
 	return nil
 }
 
-// answerWithoutRules prints what depends on the configuration alone.
-func (p *program) answerWithoutRules(context.Context) error {
+// answerWithoutPlugins prints what depends on the configuration alone.
+func (p *program) answerWithoutPlugins(context.Context) error {
 	switch o := p.opt; {
 	case o.Command == "config":
 		if err := p.conf.Print(p.env.Stdout); err != nil {
 			return err
 		}
 	case o.Version:
-		if err := printVersion(p.env.Stdout, p.conf.JSONOutput); err != nil {
+		if err := printVersion(p.env.Stdout, p.conf.JSONOutput, nil); err != nil {
 			return err
 		}
 	case o.PageSize:
 		p.log.printf("Your system page size is: %s bytes", strconv.Itoa(os.Getpagesize()))
+	default:
+		return nil
+	}
+	return errDone
+}
+
+// answerWithoutRules prints what depends on the configuration and the plugins.
+func (p *program) answerWithoutRules(context.Context) error {
+	switch o := p.opt; {
 	case o.PluginInfo != "":
 		if err := p.pluginInfo(); err != nil {
 			return err

@@ -95,7 +95,7 @@ func (p *program) support(files []rulesFile) error {
 	if err := p.conf.Print(&conf); err != nil {
 		return err
 	}
-	if err := printVersion(&version, true); err != nil {
+	if err := printVersion(&version, true, p.plugins); err != nil {
 		return err
 	}
 	type variant struct {

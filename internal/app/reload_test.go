@@ -482,7 +482,7 @@ metrics: {enabled: true, interval: 1h, output_file: %s}
 		code, body := get("/healthz")
 		return code == http.StatusOK && body == `{"status": "ok"}`
 	})
-	if code, body := get("/versions"); code != http.StatusOK || !strings.Contains(body, `"falco_version":"0.44.1"`) {
+	if code, body := get("/versions"); code != http.StatusOK || !strings.Contains(body, `"falco_version":"0.44.1"`) || !strings.Contains(body, `"plugin_versions":{"container":"0.7.1"}`) {
 		t.Errorf("/versions: %d %s", code, body)
 	}
 	eventually(t, "the metrics count the alerts", func() bool {
