@@ -23,6 +23,7 @@ type live struct {
 	fs      *finder
 	state   *state.State
 	answers chan accounts
+	looking atomic.Int32 // look-ups under way
 	waiting atomic.Int32 // answers that wait to be taken over
 	canary  *metric.Canary
 	path    string // by which the canary's events are known
@@ -153,10 +154,12 @@ func (l *live) SetSyscalls(syscalls []event.SC) error { return l.Driver.SetSysca
 
 // lookup reads the users of a container through the root directory of one of its processes, or the host's.
 func (l *live) lookup(container string, pid int64) {
-	if len(l.answers) == cap(l.answers) || l.foreign && container != "" {
+	if l.looking.Load() >= maxLookups || l.foreign && container != "" {
 		return
 	}
+	l.looking.Add(1)
 	go func() {
+		defer l.looking.Add(-1)
 		a := accounts{container: container}
 		var uerr, gerr error
 		if container == "" {
