@@ -141,8 +141,6 @@ func (x *script) proc(words []string) {
 			p.UID = uint32(x.number(v))
 		case "found": // in so many milliseconds
 			p.Found = x.now + uint64(x.number(v))*1e6
-		case "age": // milliseconds since it was made
-			p.CloneTime = x.now - uint64(x.number(v))*1e6
 		case "args":
 			p.Args = strings.Split(v, ",")
 		case "env":
