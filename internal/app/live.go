@@ -60,6 +60,7 @@ func openLive(c *config.Config, containers container.Config, syscalls []event.SC
 	if err != nil {
 		return nil, err
 	}
+	fs.now = d.Now
 	l := &live{Driver: d, fs: fs, runtimes: container.Start(containers), answers: make(chan accounts, maxLookups), foreign: !known}
 	l.canary, l.path = newCanary()
 	sc := state.Config{
@@ -97,8 +98,11 @@ func (l *live) snapshot() error {
 	if l.foreign {
 		return nil
 	}
+	begin := l.Now()
 	return l.fs.Processes(func(p *event.Process) error {
+		p.Found = begin
 		l.state.AddProcess(p)
+		begin = l.Now()
 		return nil
 	})
 }

@@ -60,16 +60,22 @@ func (r *run) recorded(e capture.Ended) {
 // finder looks threads and descriptors up in /proc and tells the recorder, which knows them then too.
 type finder struct {
 	*procfs.FS
+	now      func() uint64     // the clock of the events
 	recorder *capture.Recorder // nil when nothing is recorded
 }
 
 // Thread reads one thread.
 func (f *finder) Thread(tid int64) (*event.Process, error) {
+	begin := f.now()
 	p, err := f.FS.Thread(tid)
-	if err == nil && f.recorder != nil {
+	if err != nil {
+		return nil, err
+	}
+	p.Found = begin
+	if f.recorder != nil {
 		f.recorder.Found(p)
 	}
-	return p, err
+	return p, nil
 }
 
 // Descriptor reads one open descriptor of a process.

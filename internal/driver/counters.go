@@ -110,6 +110,13 @@ func (d *Driver) Stats() Stats {
 func (d *Driver) programStats(s *Stats) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	s.Programs = d.readPrograms()
+	s.Missed = d.missed
+}
+
+// readPrograms asks the kernel what the attached programs did, and adds to missed what is new. Under mu.
+func (d *Driver) readPrograms() []ProgramStats {
+	var list []ProgramStats
 	for _, a := range d.attached {
 		least := uint64(1<<64 - 1)
 		for i := range a.copies {
@@ -121,10 +128,10 @@ func (d *Driver) programStats(s *Stats) {
 			}
 			least = min(least, st.RecursionMisses-c.misses)
 			c.misses = st.RecursionMisses
-			s.Programs = append(s.Programs, ProgramStats{Name: c.name, Runs: st.RunCount, TimeNS: uint64(st.Runtime)})
+			list = append(list, ProgramStats{Name: c.name, Runs: st.RunCount, TimeNS: uint64(st.Runtime)})
 		}
 		// What was lost was missed by every copy, so none missed less. The misses of calls that nobody wants are among them.
 		d.missed += least
 	}
-	s.Missed = d.missed
+	return list
 }

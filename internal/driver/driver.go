@@ -217,6 +217,7 @@ func (d *Driver) Close() error {
 	for _, a := range d.attached {
 		errs = append(errs, a.close())
 	}
+	d.readPrograms() // for the last time: Stats goes on to tell what was missed
 	for _, p := range d.loaded {
 		errs = append(errs, p.Close())
 	}

@@ -81,6 +81,35 @@ func TestSetSyscalls(t *testing.T) {
 	}
 }
 
+// TestSetSyscallsFails asks for something that cannot be attached: what was watched before still is, and nothing else.
+func TestSetSyscallsFails(t *testing.T) {
+	d := open(t, Config{Syscalls: scs(t, "close", "sched_process_exit")})
+	broken, err := d.loaded[programsProgSysGeneric].Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken.Close()
+	d.loaded[programsProgSignalDeliver] = broken
+	if err := d.SetSyscalls(scs(t, "openat", "execve", "signal_deliver")); err == nil || !strings.Contains(err.Error(), "attaching signal_deliver") {
+		t.Fatalf("error %v", err)
+	}
+	var attached []string
+	for _, a := range d.attached {
+		attached = append(attached, a.name)
+	}
+	if got := strings.Join(attached, " "); got != "sched_process_exit dispatch" {
+		t.Errorf("attached are %s", got)
+	}
+	unix.Open("/nowhere", unix.O_RDONLY, 0)
+	unix.Close(-1)
+	until(t, d, func(e *event.Event) bool {
+		if e.Code == event.SyscallOpenatV2X {
+			t.Fatal("an openat came, which was asked for in vain")
+		}
+		return e.Code == event.SyscallCloseX
+	})
+}
+
 func TestDropFailed(t *testing.T) {
 	d := open(t, Config{Syscalls: scs(t, "openat"), DropFailed: true})
 	unix.Open("/nowhere", unix.O_RDONLY, 0)

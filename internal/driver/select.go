@@ -243,38 +243,40 @@ func (d *Driver) fill(handlers map[event.SC]string) error {
 	return nil
 }
 
-// attach makes exactly the given programs attached, and the calls of interest wanted.
+// attach makes exactly the given programs attached, and the calls of interest wanted. Where one cannot be attached nothing changes.
 func (d *Driver) attach(tracepoints map[string]bool, wanted *interest) error {
-	kept := d.attached[:0]
 	var errs []error
-	for _, a := range d.attached {
-		if tracepoints[a.name] {
-			kept = append(kept, a)
-			delete(tracepoints, a.name)
-		} else if err := a.close(); err != nil {
-			errs = append(errs, fmt.Errorf("detaching %s: %w", a.name, err))
-		}
-	}
-	d.attached = kept
-	copy(d.shared.socketcall[:], wanted.socketcall[:])
-	copy(d.shared.interest[:], wanted.calls[:])
+	var added []*attachment
 	for _, name := range inOrder(tracepoints) {
-		if d.loaded[name] == nil {
-			continue // reported by Problems
+		if d.loaded[name] == nil || slices.ContainsFunc(d.attached, func(a *attachment) bool { return a.name == name }) {
+			continue // the former is reported by Problems
 		}
 		a := &attachment{name: name}
+		added = append(added, a)
 		for _, c := range d.copiesOf(name) {
 			l, err := link.AttachTracing(link.TracingOptions{Program: d.loaded[c]})
 			if err != nil {
 				errs = append(errs, fmt.Errorf("attaching %s: %w", c, err))
-				break
+				for _, a := range added {
+					errs = append(errs, a.close())
+				}
+				return errors.Join(errs...)
 			}
 			a.copies = append(a.copies, attached{name: c, prog: d.loaded[c], link: l})
 		}
-		if len(a.copies) > 0 {
-			d.attached = append(d.attached, a)
-		}
 	}
+	copy(d.shared.socketcall[:], wanted.socketcall[:])
+	copy(d.shared.interest[:], wanted.calls[:])
+	d.readPrograms() // for the last time of those that are detached
+	d.attached = slices.DeleteFunc(append(d.attached, added...), func(a *attachment) bool {
+		if tracepoints[a.name] {
+			return false
+		}
+		if err := a.close(); err != nil {
+			errs = append(errs, fmt.Errorf("detaching %s: %w", a.name, err))
+		}
+		return true
+	})
 	return errors.Join(errs...)
 }
 

@@ -119,7 +119,7 @@ var ErrDrops = errors.New("system calls dropped, and syscall_event_drops.actions
 func (e *Engine) Run(ctx context.Context) error {
 	var stop atomic.Bool
 	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
-	defer e.release(true)
+	defer e.release(0, true)
 	var ev event.Event
 	for !stop.Load() {
 		if err := e.cfg.Source.Next(&ev); err != nil {
@@ -144,8 +144,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.cfg.Recorder.Event(&ev)
 		}
 		c := e.cfg.State.Apply(&ev)
-		if len(e.held.list) > 0 {
-			e.release(false) // before the event, so that the alerts of a container keep their order
+		if e.held.ripe(c.State, ev.Time) {
+			e.release(ev.Time, false) // before the event, so that the alerts of a container keep their order
 		}
 		if ev.Dump&event.StateOnly == 0 {
 			e.match(c)
@@ -161,7 +161,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // match reports the rules that an event matches.
 func (e *Engine) match(c *state.Ctx) {
-	if k := c.Container(); k != nil && k.Pending && e.waits(k) {
+	if k := c.Container(); k != nil && k.Pending && e.waits(k, c.Event.Time) {
 		e.hold(c)
 		return
 	}
@@ -181,10 +181,10 @@ func (e *Engine) record(ev *event.Event, m *ruleset.Rule) {
 // noEvent looks into why the source gave no event. It returns nil when the run goes on, io.EOF when it is over.
 func (e *Engine) noEvent(err error) error {
 	if errors.Is(err, event.ErrIdle) {
-		if len(e.held.list) > 0 {
-			e.release(false)
-		}
 		now := e.cfg.Now()
+		if e.held.ripe(e.cfg.State, now) {
+			e.release(now, false)
+		}
 		if e.cfg.Recorder != nil {
 			e.cfg.Recorder.Idle(now)
 		}
@@ -201,7 +201,7 @@ func (e *Engine) noEvent(err error) error {
 	}
 	if r, ok := e.cfg.Source.(Restarter); ok {
 		if s, ok := r.Restart(err); ok {
-			e.release(true)
+			e.release(0, true)
 			e.cfg.State = s
 			return nil
 		}

@@ -12,6 +12,8 @@ import (
 // looked at. Alerts of other containers and of the host go past it; those of one container keep their order.
 type held struct {
 	list []*ruleset.Held
+	due  uint64 // when the first of them has waited long enough
+	news uint64 // State.ContainerNews at the last look at them
 
 	events uint64 // that waited
 	shed   uint64 // that did not because too many did
@@ -21,14 +23,19 @@ type held struct {
 // maxHeld bounds the events that wait.
 const maxHeld = 1024
 
-// waits reports whether an event of a container is to wait.
-func (e *Engine) waits(k *state.Container) bool {
+// ripe reports whether some of them may have waited long enough, or been answered. It is asked for every event, so it looks at none of them.
+func (h *held) ripe(s *state.State, now uint64) bool {
+	return len(h.list) > 0 && (now >= h.due || s.ContainerNews() != h.news)
+}
+
+// waits reports whether an event of a container is to wait. The waiting begins by the clock and ends by the time of an event: events may come
+// late, so that it never ends too early, and no event pays for a look at the clock.
+func (e *Engine) waits(k *state.Container, now uint64) bool {
 	if e.cfg.Hold == 0 {
 		return false
 	}
-	now := e.cfg.Now()
 	if k.Waited == 0 {
-		k.Waited = max(now, 1)
+		k.Waited = max(e.cfg.Now(), 1)
 	}
 	if now < k.Waited+e.cfg.Hold {
 		return true
@@ -59,12 +66,15 @@ func (e *Engine) hold(c *state.Ctx) {
 		e.send(h)
 		return
 	}
+	if until := h.Container.Waited + e.cfg.Hold; len(e.held.list) == 0 || until < e.held.due {
+		e.held.due = until
+	}
 	e.held.list = append(e.held.list, h)
 }
 
 // release sends what has been answered or has waited long enough; all of it with every.
-func (e *Engine) release(every bool) {
-	now := e.cfg.Now()
+func (e *Engine) release(now uint64, every bool) {
+	e.held.news, e.held.due = e.cfg.State.ContainerNews(), 1<<64-1
 	e.held.list = slices.DeleteFunc(e.held.list, func(h *ruleset.Held) bool {
 		k := h.Container
 		switch {
@@ -72,6 +82,7 @@ func (e *Engine) release(every bool) {
 		case every || now >= k.Waited+e.cfg.Hold:
 			e.held.unmet++
 		default:
+			e.held.due = min(e.held.due, k.Waited+e.cfg.Hold)
 			return false
 		}
 		e.send(h)

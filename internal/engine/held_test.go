@@ -182,11 +182,11 @@ func TestHeldIsBounded(t *testing.T) {
 	for i := range 3000 {
 		s.steps = append(s.steps, fmt.Sprintf("7 /n/%d", i))
 	}
-	n, most := 0, 0
+	n, most, asked := 0, 0, 0
 	var e *engine.Engine
 	e = engine.New(engine.Config{
 		Source: s, State: st, Rules: compileText(t, true, "named: fd.name startswith /n | named %fd.name %container.name"), Hold: 60e9,
-		Report: func(*alert.Alert) { n++ }, Now: func() uint64 { return s.now },
+		Report: func(*alert.Alert) { n++ }, Now: func() uint64 { asked++; return s.now },
 		Tick: func(*engine.Engine) { most = max(most, int(e.Stats().Held)-n) },
 	})
 	if err := e.Run(t.Context()); err != nil {
@@ -194,5 +194,30 @@ func TestHeldIsBounded(t *testing.T) {
 	}
 	if st := e.Stats(); n != 3000 || st.Held != 3000 || st.HeldShed != 3000-1024 || st.HeldUnmet != 1024 || most > 1024 {
 		t.Errorf("%d alerts, at most %d waited, counters %+v", n, most, st)
+	}
+	if asked > 1 {
+		t.Errorf("the clock was looked at %d times for one container", asked)
+	}
+}
+
+// TestHeldWhileEventsAreLate reads two seconds of events that wait already, as after the start, in no time: the runtime has its time to answer.
+func TestHeldWhileEventsAreLate(t *testing.T) {
+	st := heldState()
+	s := &stage{st: st, script: script{now: 1e18}}
+	clock := s.now + 2_000_000_000
+	for i := range 1900 {
+		s.steps = append(s.steps, fmt.Sprintf("8 /x/%d", i))
+	}
+	s.steps = append([]string{"7 /n/1"}, append(s.steps, "learn web box", "7 /n/2")...)
+	var got []string
+	e := engine.New(engine.Config{
+		Source: s, State: st, Rules: compileText(t, true, "named: fd.name startswith /n | named %fd.name %container.name"), Hold: 150_000_000,
+		Report: func(a *alert.Alert) { got = append(got, a.Message) }, Now: func() uint64 { return clock },
+	})
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"named /n/1 web", "named /n/2 web"}; !slices.Equal(got, want) {
+		t.Errorf("alerts %q, want %q", got, want)
 	}
 }

@@ -26,6 +26,7 @@ type Process struct {
 	PFMajor, PFMinor uint64
 	PidnsInitStart   uint64 // ns since the epoch
 	CloneTime        uint64 // ns since the epoch; 0 where the source does not know
+	Found            uint64 // when the look at it began, ns since the epoch by the clock of the events; 0 for before the first event
 	CapInheritable   uint64
 	CapPermitted     uint64
 	CapEffective     uint64

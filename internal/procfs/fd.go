@@ -10,8 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFDs bounds the descriptors read of one process; those above it become known when they are used.
-const maxFDs = 1 << 17
+// The bounds of the descriptors that are read of one process; names of further ones stay unknown. maxFDs is for the scan of all processes. maxThreadFDs, as
+// many as Falco keeps, is for a single one: events wait while it is read, and a process with very many must not be able to stop them.
+const (
+	maxFDs       = 1 << 17
+	maxThreadFDs = 4096
+)
 
 // descriptors fills the open descriptors of the process whose directory is dir, in order.
 func (s *scan) descriptors(dir string, p *event.Process) {
@@ -21,11 +25,11 @@ func (s *scan) descriptors(dir string, p *event.Process) {
 	}
 	defer d.Close()
 	path := make([]byte, 0, 64)
-	for len(p.FDs) < maxFDs {
+	for len(p.FDs) < s.maxFDs {
 		names, err := d.Readdirnames(1024)
 		for _, name := range names {
 			n, ok := parseUint([]byte(name), 10)
-			if !ok || n > 1<<31 || len(p.FDs) == maxFDs {
+			if !ok || n > 1<<31 || len(p.FDs) == s.maxFDs {
 				continue
 			}
 			path = append(append(append(path[:0], dir...), "fd/"...), name...)

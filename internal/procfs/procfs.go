@@ -80,10 +80,11 @@ func (f *FS) Processes(visit func(*event.Process) error) error {
 	return nil
 }
 
-// Thread reads one thread, with the descriptors of the process if it is its main thread. The error wraps ErrNotFound when
+// Thread reads one thread, with the first 4096 descriptors of the process if it is its main thread. The error wraps ErrNotFound when
 // there is no such thread of user space.
 func (f *FS) Thread(tid int64) (*event.Process, error) {
 	s := f.newScan()
+	s.maxFDs = maxThreadFDs
 	pid, ok := s.tgid(tid)
 	if !ok {
 		return nil, fmt.Errorf("reading thread %d in %s: %w", tid, f.proc, ErrNotFound)

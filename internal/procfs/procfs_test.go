@@ -297,6 +297,34 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
+// TestManyDescriptors reads this very process with more descriptors than are read of a single one.
+func TestManyDescriptors(t *testing.T) {
+	if _, err := os.Stat("/proc/self/task"); err != nil {
+		t.Skip("needs /proc: ", err)
+	}
+	for range maxThreadFDs + 10 {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+		if err != nil {
+			t.Skip("needs more descriptors: ", err)
+		}
+		defer unix.Close(fd)
+	}
+	fs := New("")
+	if n := len(one(t, fs, int64(os.Getpid())).FDs); n != maxThreadFDs {
+		t.Errorf("%d descriptors are read while events wait, want %d", n, maxThreadFDs)
+	}
+	all := 0
+	err := fs.Processes(func(p *event.Process) error {
+		if p.TID == int64(os.Getpid()) {
+			all = len(p.FDs)
+		}
+		return nil
+	})
+	if err != nil || all < maxThreadFDs+10 {
+		t.Errorf("%d descriptors are read of all processes, %v; want at least %d", all, err, maxThreadFDs+10)
+	}
+}
+
 func TestProcesses(t *testing.T) {
 	f := machine()
 	thread := func(pid, tid int, state string) fake {
@@ -505,7 +533,7 @@ func BenchmarkProcesses(b *testing.B) {
 	b.ReportMetric(float64(fds), "fds")
 }
 
-// BenchmarkManyDescriptors reads a process with 10 000 sockets.
+// BenchmarkManyDescriptors reads as much as is read at once of a process with 10 000 sockets.
 func BenchmarkManyDescriptors(b *testing.B) {
 	for range 10000 {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)

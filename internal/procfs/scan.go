@@ -29,9 +29,10 @@ const (
 // scan is one pass over the machine. Its caches hold what many processes share, so that it is read once: socket tables
 // of each network namespace, devices of mounts, controllers of the unified hierarchy, start of each pid namespace.
 type scan struct {
-	f    *FS
-	buf  []byte
-	link []byte
+	f      *FS
+	maxFDs int // of a process
+	buf    []byte
+	link   []byte
 
 	booted  uint64 // see boot
 	sockets map[uint64]map[uint64]event.Descriptor
@@ -46,6 +47,7 @@ type scan struct {
 func (f *FS) newScan() *scan {
 	return &scan{
 		f:       f,
+		maxFDs:  maxFDs,
 		buf:     make([]byte, 16<<10),
 		link:    make([]byte, maxPath),
 		sockets: map[uint64]map[uint64]event.Descriptor{},

@@ -125,7 +125,7 @@ func (s *State) onPidfdGetfd(c *Ctx, e *event.Event) {
 		return
 	}
 	owner := s.threads.get(d.PID)
-	if owner == nil {
+	if owner == nil || s.cfg.FollowAll && c.Thread.InPidNS() { // there it is no number of the host's
 		return
 	}
 	if d = owner.FDs().Get(target); d != nil {

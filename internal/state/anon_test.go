@@ -52,3 +52,19 @@ func TestAnonymous(t *testing.T) {
 		t.Run(name, func(t *testing.T) { runScript(t, Config{}, shell+text) })
 	}
 }
+
+// TestPidfdInPidNS copies a descriptor of the process that a pid namespace numbers 1, which is another one on the host.
+func TestPidfdInPidNS(t *testing.T) {
+	const text = `
+proc tid=1 ptid=0 comm=init fd.3=/etc/shadow
+proc tid=100 ptid=1 comm=sh cwd=/home fd.3=/etc/x
+101 clone res=0 exe=sh pid=101 ptid=100 vtid=5 vpid=5 comm=sh flags=0x20000000
+101 pidfd_open fd=7 pid=1 flags=0
+101 pidfd_getfd fd=8 pid_fd=7 target_fd=3 flags=0
+100 pidfd_open fd=7 pid=1 flags=0
+100 pidfd_getfd fd=8 pid_fd=7 target_fd=3 flags=0
+= 100/8 name=/etc/shadow
+`
+	runScript(t, Config{FollowAll: true}, text+"= 101/8 none")
+	runScript(t, Config{}, text+"= 101/8 name=/etc/shadow")
+}

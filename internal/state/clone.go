@@ -63,8 +63,8 @@ func (s *State) cloneCaller(c *Ctx, e *event.Event, child int64) {
 		return
 	}
 	if old := s.threads.get(child); old != nil {
-		if old.Flags&FlagInverted != 0 || old == caller || s.foundSince(old, e.Time) {
-			return
+		if old.Flags&FlagInverted != 0 || old == caller || e.Time < old.found {
+			return // the last: it was looked at since
 		}
 		s.removeThread(child)
 		if caller = s.find(e.TID); caller == nil {
@@ -100,17 +100,11 @@ func (s *State) cloneCaller(c *Ctx, e *event.Event, child int64) {
 	}
 }
 
-// foundSince says whether t, found in /proc, is what a clone at the given time made. What was found is newer than the event then. The time
-// that /proc tells may be a second early: that of the boot has whole seconds.
-func (s *State) foundSince(t *Thread, cloned uint64) bool {
-	if s.cfg.Proc == nil || t.Unknown || t.CloneTime == 0 {
-		return false
-	}
-	return max(t.CloneTime, cloned)-min(t.CloneTime, cloned) < staleClone
-}
-
 // cloneChild handles the event of the child.
 func (s *State) cloneChild(c *Ctx, e *event.Event) {
+	if t := c.Thread; t != nil && e.Time < t.found {
+		return
+	}
 	if t := c.Thread; t != nil && t.CloneTime != 0 {
 		if e.Time < t.CloneTime || e.Time-t.CloneTime < staleClone {
 			return

@@ -112,18 +112,18 @@ func TestClone(t *testing.T) {
 	}
 }
 
-// TestCloneOfFound applies the caller's event of a clone after the child was found in /proc, as at the start: what was found is newer.
+// TestCloneOfFound applies the events of clones after the children were found in /proc, as at the start: what was found is newer.
 func TestCloneOfFound(t *testing.T) {
-	const text = shell + `
-proc tid=101 ptid=100 comm=ls exe=ls exepath=/bin/ls age=900
-proc tid=102 ptid=100 comm=old exe=old exepath=/bin/old age=60000
+	runScript(t, Config{}, shell+`
+proc tid=101 ptid=100 comm=ls exe=ls exepath=/bin/ls found=10
+proc tid=102 ptid=100 comm=ls exe=ls exepath=/bin/ls found=10
 100 clone res=101 exe=sh pid=100 ptid=1 vtid=100 vpid=100 comm=sh
-100 clone res=102 exe=sh pid=100 ptid=1 vtid=100 vpid=100 comm=sh
-`
-	runScript(t, Config{Proc: &fakeProc{}}, text+`
+102 clone res=0 exe=sh pid=102 ptid=100 vtid=102 vpid=102 comm=sh
 = 101 comm=ls exepath=/bin/ls
+= 102 comm=ls exepath=/bin/ls
+@ 10ms
+100 clone res=101 exe=sh pid=100 ptid=1 vtid=100 vpid=100 comm=sh
+102 clone res=0 exe=sh pid=102 ptid=100 vtid=102 vpid=102 comm=sh
+= 101 comm=sh exepath=/bin/sh
 = 102 comm=sh exepath=/bin/sh`)
-	runScript(t, Config{}, text+`
-= 101 comm=sh
-= 102 comm=sh`)
 }

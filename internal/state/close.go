@@ -38,18 +38,8 @@ func (s *State) onCloseRange(c *Ctx, e *event.Event) {
 		f = t.fds
 	}
 	if flags&rangeCloexec == 0 {
-		s.eraseIf(f, func(fd int64, _ *FD) bool { return fd >= first && fd <= last })
+		s.eraseIf(f, first, last, func(int64, *FD) bool { return true })
 		return
 	}
-	f.Each(func(fd int64, d *FD) bool {
-		if fd > last {
-			return false
-		}
-		if fd >= first && d.OpenFlags&openCloexec == 0 {
-			if d := s.ownFD(f, fd); d != nil {
-				d.OpenFlags |= openCloexec
-			}
-		}
-		return true
-	})
+	s.closeOnExec(f, first, last)
 }

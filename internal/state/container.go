@@ -46,6 +46,7 @@ const (
 type containers struct {
 	of        map[string]*Container // by key
 	static    *Container
+	news      uint64 // see ContainerNews
 	nextSweep uint64
 }
 
@@ -156,8 +157,12 @@ func (s *State) ask(c *Container, id *identity) {
 	c.Pending = s.cfg.NeedContainer(container.Wanted{Key: c.key, ID: id.id, Namespace: id.namespace})
 }
 
+// ContainerNews changes with every LearnContainer.
+func (s *State) ContainerNews() uint64 { return s.containers.news }
+
 // LearnContainer takes over what a runtime tells.
 func (s *State) LearnContainer(u container.Update) {
+	s.containers.news++
 	c := s.containers.of[u.Key]
 	switch {
 	case u.Container == nil && c == nil:

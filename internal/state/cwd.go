@@ -22,7 +22,7 @@ func (s *State) onChdir(c *Ctx, e *event.Event) {
 // loseDir is for a process that moved to a directory whose name could not be read: it asks the kernel where that is.
 func (s *State) loseDir(t *Thread) {
 	m := t.Main()
-	if m == nil {
+	if m == nil || s.now < m.found {
 		return
 	}
 	s.stats.Undecodable++
@@ -44,10 +44,10 @@ func (s *State) onFchdir(c *Ctx, e *event.Event) {
 	s.changeDir(c.Thread, c.FD.Name)
 }
 
-// changeDir moves the process to path, which may be relative to where it is.
+// changeDir moves the process to path, which may be relative to where it is. Where /proc was asked since, it has told already where that is.
 func (s *State) changeDir(t *Thread, path string) {
 	m := t.Main()
-	if m == nil {
+	if m == nil || s.now < m.found {
 		return
 	}
 	cwd := ""

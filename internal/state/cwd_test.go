@@ -62,3 +62,16 @@ func TestLostDirectory(t *testing.T) {
 100 openat fd=4 dirfd=-100 name=shadow flags=1
 = event name=/etc/shadow`)
 }
+
+// TestFoundDirectory applies events that are older than what /proc told of a process, as at the start.
+func TestFoundDirectory(t *testing.T) {
+	runScript(t, Config{}, `
+proc tid=100 ptid=1 comm=make cwd=/src/lib found=10
+100 chdir res=0 path=lib
+= 100 cwd=/src/lib/
+100 chdir res=0
+= 100 cwd=/src/lib/
+@ 10ms
+100 chdir res=0 path=x
+= 100 cwd=/src/lib/x/`)
+}

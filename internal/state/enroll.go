@@ -17,7 +17,7 @@ func (s *State) enroll(p *event.Process) *Thread {
 	t.CapInheritable, t.CapPermitted, t.CapEffective = p.CapInheritable, p.CapPermitted, p.CapEffective
 	t.Flags |= p.Flags | FlagActive
 	t.FDLimit = p.FDLimit
-	t.PidnsInitStart, t.CloneTime = p.PidnsInitStart, p.CloneTime
+	t.PidnsInitStart, t.CloneTime, t.found = p.PidnsInitStart, p.CloneTime, p.Found
 	t.VMSize, t.VMRSS, t.VMSwap = p.VMSize, p.VMRSS, p.VMSwap
 	t.PFMajor, t.PFMinor = p.PFMajor, p.PFMinor
 	t.root = s.names.text(p.Root)

@@ -82,7 +82,7 @@ func (s *State) onExec(c *Ctx, e *event.Event) {
 			f.refs--
 			f = t.fds
 		}
-		s.eraseIf(f, closesOnExec)
+		s.eraseIf(f, 0, maxFD, closesOnExec)
 	}
 	t.Flags = t.Flags&(FlagPipeSource|FlagPipeDest|FlagMainThread|FlagInverted) | FlagActive | FlagNameChanged
 	s.endSiblings(t)

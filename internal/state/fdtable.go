@@ -1,29 +1,34 @@
 package state
 
-import "slices"
-
 const (
-	pageSize = 64
-	// densePages is how many pages a table has at most; descriptors from densePages*pageSize on live in a map, so that
-	// one high number does not cost a long directory.
-	densePages = 256
-	denseFDs   = densePages * pageSize
-	// maxFD bounds descriptor numbers: fs.nr_open cannot be raised above 2^30, and nobody needs more.
-	maxFD = 1 << 30
+	pageSize = 64                 // descriptors of a page
+	dirSize  = 64                 // pages of a directory
+	dirSpan  = pageSize * dirSize // descriptors of a directory
+	// maxFD bounds descriptor numbers, so that one high number does not cost a long list of directories. The kernel's own table for such a
+	// number takes 128 MB.
+	maxFD = 1 << 24
 )
 
-// fdPage holds 64 neighbouring descriptors. A fork shares pages between tables; a page is copied before it is written to
-// while several tables hold it, and a descriptor before it is changed while several pages hold it.
+// fdPage holds 64 neighbouring descriptors, fdDir 64 neighbouring pages. A fork shares directories between tables; a directory is copied
+// before it is written to while several tables hold it, a page while several directories do, and a descriptor before it is
+// changed while several pages hold it. So a fork costs next to nothing, whatever its process has open.
 type fdPage struct {
 	slot [pageSize]*FD
-	refs int32 // tables that hold it
+	refs int32 // directories that hold it
 	n    int32 // slots in use
+	// closes says that execve closes all that the page holds. Who writes to a page makes it false: it is a note for closeOnExec.
+	closes bool
+}
+
+type fdDir struct {
+	page [dirSize]*fdPage
+	refs int32 // tables that hold it
+	n    int32 // pages in use
 }
 
 // FDTable holds the descriptors of a process.
 type FDTable struct {
-	pages  []*fdPage
-	high   map[int64]*FD
+	dirs   []*fdDir
 	n      int
 	weight int   // of all descriptors
 	refs   int32 // threads that share the table (CLONE_FILES)
@@ -39,47 +44,44 @@ func (f *FDTable) Len() int {
 
 // Get returns the descriptor, or nil if nothing is known of it.
 func (f *FDTable) Get(fd int64) *FD {
-	if f == nil {
+	if f == nil || uint64(fd)/dirSpan >= uint64(len(f.dirs)) {
 		return nil
 	}
-	if p := uint64(fd) / pageSize; p < uint64(len(f.pages)) {
-		if g := f.pages[p]; g != nil {
+	if d := f.dirs[fd/dirSpan]; d != nil {
+		if g := d.page[fd/pageSize%dirSize]; g != nil {
 			return g.slot[fd%pageSize]
 		}
-		return nil
 	}
-	if f.high == nil {
-		return nil
-	}
-	return f.high[fd]
+	return nil
 }
 
 // Each calls fn for every descriptor in ascending order until fn returns false.
 func (f *FDTable) Each(fn func(fd int64, d *FD) bool) {
-	if f == nil {
-		return
-	}
-	for i, g := range f.pages {
-		if g == nil {
-			continue
-		}
-		for j, d := range &g.slot {
-			if d != nil && !fn(int64(i*pageSize+j), d) {
-				return
+	f.eachPage(0, maxFD, func(base int64, g *fdPage) bool {
+		for i, d := range &g.slot {
+			if d != nil && !fn(base+int64(i), d) {
+				return false
 			}
 		}
-	}
-	if len(f.high) == 0 {
+		return true
+	})
+}
+
+// eachPage calls fn in ascending order for every page that holds descriptors from first to last, with the number of the page's first one,
+// until fn returns false. fn may write to the page.
+func (f *FDTable) eachPage(first, last int64, fn func(base int64, g *fdPage) bool) {
+	if f == nil || first < 0 {
 		return
 	}
-	nums := make([]int64, 0, len(f.high))
-	for fd := range f.high {
-		nums = append(nums, fd)
-	}
-	slices.Sort(nums)
-	for _, fd := range nums {
-		if !fn(fd, f.high[fd]) {
-			return
+	for i := first / dirSpan; i < int64(len(f.dirs)) && i*dirSpan <= last; i++ {
+		if f.dirs[i] == nil {
+			continue
+		}
+		for j, g := range &f.dirs[i].page {
+			base := i*dirSpan + int64(j)*pageSize
+			if g != nil && base+pageSize > first && base <= last && !fn(base, g) {
+				return
+			}
 		}
 	}
 }
@@ -91,7 +93,7 @@ func (s *State) newTable() *FDTable {
 	return f
 }
 
-// copyTable returns a table with the same descriptors, sharing the pages until one of the two is written to.
+// copyTable returns a table with the same descriptors, sharing the directories until one of the two is written to.
 func (s *State) copyTable(from *FDTable) *FDTable {
 	f := s.newTable()
 	if from == nil {
@@ -99,18 +101,11 @@ func (s *State) copyTable(from *FDTable) *FDTable {
 	}
 	f.n, f.weight = from.n, from.weight
 	s.numFDs += from.n
-	for _, g := range from.pages {
-		if g != nil {
-			g.refs++
-		}
-		f.pages = append(f.pages, g)
-	}
-	if len(from.high) > 0 {
-		f.high = make(map[int64]*FD, len(from.high))
-		for fd, d := range from.high {
+	for _, d := range from.dirs {
+		if d != nil {
 			d.refs++
-			f.high[fd] = d
 		}
+		f.dirs = append(f.dirs, d)
 	}
 	return f
 }
@@ -125,16 +120,27 @@ func (s *State) dropTable(f *FDTable) {
 		return
 	}
 	s.numFDs -= f.n
-	for i, g := range f.pages {
-		if g != nil {
-			s.dropPage(g)
-			f.pages[i] = nil
+	for i, d := range f.dirs {
+		if d != nil {
+			s.dropDir(d)
+			f.dirs[i] = nil
 		}
 	}
-	for _, d := range f.high {
-		s.dropFD(d)
-	}
 	s.free.putTable(f)
+}
+
+func (s *State) dropDir(d *fdDir) {
+	d.refs--
+	if d.refs > 0 {
+		return
+	}
+	for i, g := range &d.page {
+		if g != nil {
+			s.dropPage(g)
+			d.page[i] = nil
+		}
+	}
+	s.free.putDir(d)
 }
 
 func (s *State) dropPage(g *fdPage) {
@@ -179,32 +185,58 @@ func (s *State) room() int {
 	return 0
 }
 
-// ownPage returns page i of the table for writing, creating it if need be.
-func (s *State) ownPage(f *FDTable, i int) *fdPage {
-	for len(f.pages) <= i {
-		f.pages = append(f.pages, nil)
+// ownDir returns directory i of the table for writing, creating it if need be.
+func (s *State) ownDir(f *FDTable, i int) *fdDir {
+	for len(f.dirs) <= i {
+		f.dirs = append(f.dirs, nil)
 	}
-	g := f.pages[i]
-	if g == nil {
-		g = s.free.page()
-		g.refs = 1
-		f.pages[i] = g
-		return g
-	}
-	if g.refs == 1 {
-		return g
-	}
-	own := s.free.page()
-	own.refs, own.n = 1, g.n
-	for j, d := range &g.slot {
-		if d != nil {
-			d.refs++
-			own.slot[j] = d
+	d := f.dirs[i]
+	switch {
+	case d == nil:
+		d = s.free.dir()
+	case d.refs == 1:
+		return d
+	default:
+		own := s.free.dir()
+		own.page, own.n = d.page, d.n
+		for _, g := range &own.page {
+			if g != nil {
+				g.refs++
+			}
 		}
+		d.refs--
+		d = own
 	}
-	g.refs--
-	f.pages[i] = own
-	return own
+	d.refs = 1
+	f.dirs[i] = d
+	return d
+}
+
+// ownPage returns the page of descriptor fd for writing, creating it if need be.
+func (s *State) ownPage(f *FDTable, fd int64) *fdPage {
+	d, i := s.ownDir(f, int(fd/dirSpan)), fd/pageSize%dirSize
+	g := d.page[i]
+	switch {
+	case g == nil:
+		g = s.free.page()
+		d.n++
+	case g.refs == 1:
+		g.closes = false
+		return g
+	default:
+		own := s.free.page()
+		own.slot, own.n = g.slot, g.n
+		for _, d := range &own.slot {
+			if d != nil {
+				d.refs++
+			}
+		}
+		g.refs--
+		g = own
+	}
+	g.refs = 1
+	d.page[i] = g
+	return g
 }
 
 // putFD opens descriptor fd as d, which the table takes over, replacing what was there. It reports false, and takes d
@@ -230,17 +262,10 @@ func (s *State) putFD(f *FDTable, fd int64, d *FD) bool {
 	d.refs = 1
 	s.fdWeight += int(d.weight)
 	f.weight += more
-	if fd >= denseFDs {
-		if f.high == nil {
-			f.high = make(map[int64]*FD)
-		}
-		f.high[fd] = d
-	} else {
-		g := s.ownPage(f, int(fd/pageSize))
-		g.slot[fd%pageSize] = d
-		if old == nil {
-			g.n++
-		}
+	g := s.ownPage(f, fd)
+	g.slot[fd%pageSize] = d
+	if old == nil {
+		g.n++
 	}
 	if old != nil {
 		s.dropFD(old)
@@ -258,16 +283,17 @@ func (s *State) eraseFD(f *FDTable, fd int64) bool {
 	if d == nil {
 		return false
 	}
-	if fd >= denseFDs {
-		delete(f.high, fd)
-	} else {
-		i := int(fd / pageSize)
-		g := s.ownPage(f, i)
-		g.slot[fd%pageSize] = nil
-		g.n--
-		if g.n == 0 && len(f.pages) > 1 {
-			s.dropPage(g)
-			f.pages[i] = nil
+	g := s.ownPage(f, fd)
+	g.slot[fd%pageSize] = nil
+	g.n--
+	if g.n == 0 && fd >= pageSize { // the first page will be needed again
+		dir := f.dirs[fd/dirSpan]
+		dir.page[fd/pageSize%dirSize] = nil
+		dir.n--
+		s.dropPage(g)
+		if dir.n == 0 {
+			f.dirs[fd/dirSpan] = nil
+			s.dropDir(dir)
 		}
 	}
 	f.weight -= int(d.weight)
@@ -285,10 +311,7 @@ func (s *State) ownFD(f *FDTable, fd int64) *FD {
 	if d == nil {
 		return nil
 	}
-	var g *fdPage
-	if fd < denseFDs {
-		g = s.ownPage(f, int(fd/pageSize))
-	}
+	g := s.ownPage(f, fd)
 	if d.refs == 1 {
 		return d
 	}
@@ -302,33 +325,41 @@ func (s *State) ownFD(f *FDTable, fd int64) *FD {
 	c.refs = 1
 	d.refs--
 	s.fdWeight += int(c.weight)
-	if g != nil {
-		g.slot[fd%pageSize] = c
-	} else {
-		f.high[fd] = c
-	}
+	g.slot[fd%pageSize] = c
 	return c
 }
 
-// eraseIf closes every descriptor for which drop returns true.
-func (s *State) eraseIf(f *FDTable, drop func(fd int64, d *FD) bool) {
-	for i := range f.pages {
-		g := f.pages[i]
-		if g == nil {
-			continue
+// eraseIf closes the descriptors from first to last for which drop returns true.
+func (s *State) eraseIf(f *FDTable, first, last int64, drop func(fd int64, d *FD) bool) {
+	f.eachPage(first, last, func(base int64, g *fdPage) bool {
+		for i, d := range &g.slot {
+			if fd := base + int64(i); d != nil && fd >= first && fd <= last && drop(fd, d) {
+				s.eraseFD(f, fd)
+			}
 		}
-		for j := range pageSize {
-			if d := f.pages[i].slot[j]; d != nil && drop(int64(i*pageSize+j), d) {
-				s.eraseFD(f, int64(i*pageSize+j))
-				if f.pages[i] == nil {
-					break
+		return true
+	})
+}
+
+// closeOnExec marks the descriptors from first to last to be closed by execve. It passes pages that it marked before, as the kernel's bits cost
+// a process nothing that marks all that it has again and again.
+func (s *State) closeOnExec(f *FDTable, first, last int64) {
+	f.eachPage(first, last, func(base int64, g *fdPage) bool {
+		if g.closes {
+			return true
+		}
+		for i, d := range &g.slot {
+			if fd := base + int64(i); d != nil && fd >= first && fd <= last && d.OpenFlags&openCloexec == 0 {
+				if d := s.ownFD(f, fd); d != nil {
+					d.OpenFlags |= openCloexec
 				}
 			}
 		}
-	}
-	for fd, d := range f.high {
-		if drop(fd, d) {
-			s.eraseFD(f, fd)
+		if d := f.dirs[base/dirSpan]; d != nil && first <= base && last >= base+pageSize-1 {
+			if g := d.page[base/pageSize%dirSize]; g != nil {
+				g.closes = true
+			}
 		}
-	}
+		return true
+	})
 }

@@ -19,7 +19,7 @@ func TestFDTable(t *testing.T) {
 	want := []map[int64]string{{}}
 	number := func() int64 {
 		if r.IntN(10) == 0 {
-			return int64(denseFDs + r.IntN(20))
+			return int64(3*dirSpan + r.IntN(20))
 		}
 		return int64(r.IntN(200))
 	}
@@ -43,9 +43,10 @@ func TestFDTable(t *testing.T) {
 				want[i][fd] = fmt.Sprint("o", step)
 			}
 		case 5:
-			odd := func(fd int64, _ *FD) bool { return fd%7 == 1 }
-			s.eraseIf(tables[i], odd)
-			maps.DeleteFunc(want[i], func(fd int64, _ string) bool { return fd%7 == 1 })
+			first := int64(r.IntN(300))
+			last := first + int64(r.IntN(4*dirSpan))
+			s.eraseIf(tables[i], first, last, func(fd int64, _ *FD) bool { return fd%7 == 1 })
+			maps.DeleteFunc(want[i], func(fd int64, _ string) bool { return fd%7 == 1 && fd >= first && fd <= last })
 		case 6:
 			if len(tables) < 10 {
 				tables = append(tables, s.copyTable(tables[i]))
@@ -185,5 +186,46 @@ func TestForkedDescriptors(t *testing.T) {
 	s := runScript(t, Config{MaxFDs: 100}, text.String())
 	if s.fdWeight > 400 {
 		t.Errorf("%d descriptors are kept, at most 400 should be", s.fdWeight)
+	}
+}
+
+// TestManyDescriptors forks a process with a great many descriptors, and marks them all again and again: neither may cost much, as neither
+// costs the process much.
+func TestManyDescriptors(t *testing.T) {
+	s := New(Config{})
+	f := s.newTable()
+	for fd := range int64(50000) {
+		s.putFD(f, fd, &FD{Type: event.FDFifo})
+	}
+	pages := 0
+	f.eachPage(0, maxFD, func(int64, *fdPage) bool { pages++; return true })
+	if pages != (50000+pageSize-1)/pageSize {
+		t.Fatalf("%d pages", pages)
+	}
+	s.dropTable(s.copyTable(f))
+	if n := testing.AllocsPerRun(10, func() { s.dropTable(s.copyTable(f)) }); n != 0 || f.dirs[0].refs != 1 || f.dirs[0].page[0].refs != 1 {
+		t.Errorf("a fork and its end allocate %v times and leave %d and %d references", n, f.dirs[0].refs, f.dirs[0].page[0].refs)
+	}
+	pages = 0
+	f.eachPage(40000, 40001, func(base int64, _ *fdPage) bool { pages++; return base == 40000 })
+	if pages != 1 {
+		t.Errorf("two neighbours are looked for in %d pages", pages)
+	}
+	s.closeOnExec(f, 10, maxFD)
+	f.Each(func(fd int64, d *FD) bool {
+		if (d.OpenFlags == openCloexec) != (fd >= 10) {
+			t.Fatalf("descriptor %d has the flags %#x", fd, d.OpenFlags)
+		}
+		return true
+	})
+	child := s.copyTable(f)
+	s.ownFD(child, 7000).OpenFlags = 0
+	f.Get(8000).OpenFlags = 1 // what no call can do: it shows whether the page is looked at
+	s.closeOnExec(f, 0, maxFD)
+	s.closeOnExec(child, 0, maxFD)
+	for fd, want := range map[int64]uint32{9: openCloexec, 7000: openCloexec, 8000: 1} {
+		if got, inherited := f.Get(fd).OpenFlags, child.Get(fd).OpenFlags; got != want || inherited != want {
+			t.Errorf("descriptor %d has the flags %#x, that of the child %#x, want %#x", fd, got, inherited, want)
+		}
 	}
 }

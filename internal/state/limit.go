@@ -11,7 +11,9 @@ func (s *State) onRlimit(c *Ctx, e *event.Event) {
 	if !ok || res < 0 || c.Thread == nil || number[uint8](e, 3) != limitFiles {
 		return
 	}
-	s.setLimit(c.Thread, e)
+	if v, ok := e.Int(1); ok {
+		c.Thread.setLimit(v)
+	}
 }
 
 // onPrlimit handles prlimit, which may be about another process.
@@ -25,19 +27,30 @@ func (s *State) onPrlimit(c *Ctx, e *event.Event) {
 		return
 	}
 	t := c.Thread
-	if tid != 0 && tid != e.TID {
+	switch {
+	case tid == 0 || tid == e.TID:
+	case s.cfg.FollowAll && t != nil && t.InPidNS():
+		// The number is one of the caller's pid namespace: it may know itself by it.
+		if tid != t.VTID && tid != t.VPID {
+			return
+		}
+	default:
 		t = s.find(tid)
 		s.lastTID, s.last = -1, nil
 	}
-	if t != nil && !t.Invalid() {
-		s.setLimit(t, e)
+	v, ok := e.Int(1)
+	if upper, _ := e.Int(2); s.cfg.FollowAll && v == 0 && upper == 0 {
+		// The driver sends zeros for a call that only asks, which is how getrlimit(3) does it. Falco takes them for a limit.
+		v, ok = e.Int(3)
+	}
+	if ok && t != nil && !t.Invalid() {
+		t.setLimit(v)
 	}
 }
 
-func (s *State) setLimit(t *Thread, e *event.Event) {
-	if v, ok := e.Int(1); ok && v != -1 {
-		if m := t.Main(); m != nil {
-			m.FDLimit = v
-		}
+// setLimit sets RLIMIT_NOFILE of the process; -1 is not known.
+func (t *Thread) setLimit(v int64) {
+	if m := t.Main(); m != nil && v != -1 {
+		m.FDLimit = v
 	}
 }

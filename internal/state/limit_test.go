@@ -17,3 +17,23 @@ func TestLimits(t *testing.T) {
 100 prlimit res=0 newcur=-1 newmax=-1 oldcur=0 oldmax=0 pid=0 resource=7
 = 100 limit=71`)
 }
+
+// TestLimitsLive is about what a replay has as Falco has it: calls that only ask, and numbers of another pid namespace.
+func TestLimitsLive(t *testing.T) {
+	const text = shell + `
+101 clone res=0 exe=sh pid=101 ptid=100 vtid=1 vpid=1 comm=sh flags=0x20000000
+100 prlimit res=0 newcur=70 newmax=70 oldcur=50 oldmax=60 pid=0 resource=7
+100 prlimit res=0 newcur=0 newmax=0 oldcur=70 oldmax=70 pid=0 resource=7
+101 prlimit res=0 newcur=20 newmax=20 oldcur=50 oldmax=60 pid=100 resource=7
+101 prlimit res=0 newcur=20 newmax=20 oldcur=50 oldmax=60 pid=999 resource=7
+101 prlimit res=0 newcur=30 newmax=30 oldcur=50 oldmax=60 pid=1 resource=7
+`
+	runScript(t, Config{FollowAll: true}, text+`
+= 100 limit=70
+= 101 limit=30
+= 999 gone`)
+	runScript(t, Config{}, text+`
+= 100 limit=20
+= 1 limit=30
+= 999 unknown=true`)
+}

@@ -13,6 +13,7 @@ type pools struct {
 	groups  []*group
 	fds     []*FD
 	pages   []*fdPage
+	dirs    []*fdDir
 	tables  []*FDTable
 	images  []*Image
 	fs      []*fsContext
@@ -88,9 +89,26 @@ func (p *pools) page() *fdPage {
 
 // putPage takes a page whose slots are all nil.
 func (p *pools) putPage(g *fdPage) {
-	g.n, g.refs = 0, 0
+	g.n, g.refs, g.closes = 0, 0, false
 	if len(p.pages) < maxFree {
 		p.pages = append(p.pages, g)
+	}
+}
+
+func (p *pools) dir() *fdDir {
+	if n := len(p.dirs); n > 0 {
+		d := p.dirs[n-1]
+		p.dirs = p.dirs[:n-1]
+		return d
+	}
+	return &fdDir{}
+}
+
+// putDir takes a directory whose pages are all nil.
+func (p *pools) putDir(d *fdDir) {
+	d.n, d.refs = 0, 0
+	if len(p.dirs) < maxFree {
+		p.dirs = append(p.dirs, d)
 	}
 }
 
@@ -104,11 +122,11 @@ func (p *pools) table() *FDTable {
 }
 
 func (p *pools) putTable(t *FDTable) {
-	pages := t.pages[:0]
-	if cap(pages) > 16 {
-		pages = nil
+	dirs := t.dirs[:0]
+	if cap(dirs) > 16 {
+		dirs = nil
 	}
-	*t = FDTable{pages: pages}
+	*t = FDTable{dirs: dirs}
 	if len(p.tables) < maxFree {
 		p.tables = append(p.tables, t)
 	}

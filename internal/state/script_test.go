@@ -139,8 +139,8 @@ func (x *script) proc(words []string) {
 			p.Cwd = v
 		case "uid":
 			p.UID = uint32(x.number(v))
-		case "age": // milliseconds since it was made
-			p.CloneTime = x.now - uint64(x.number(v))*1e6
+		case "found": // in so many milliseconds
+			p.Found = x.now + uint64(x.number(v))*1e6
 		case "args":
 			p.Args = strings.Split(v, ",")
 		case "env":
@@ -472,7 +472,7 @@ func threadText(t *Thread, k string) (string, bool) {
 func checkInvariants(t testing.TB, s *State) {
 	t.Helper()
 	threads, fds := 0, 0
-	pages := map[*fdPage]int32{}
+	dirs, pages := map[*fdDir]int32{}, map[*fdPage]int32{}
 	tables := map[*FDTable]int32{}
 	members := map[*group]int{}
 	images := map[*Image]int32{}
@@ -524,9 +524,9 @@ func checkInvariants(t testing.TB, s *State) {
 		if f.refs != n {
 			t.Errorf("table with %d references, %d threads hold it", f.refs, n)
 		}
-		for _, g := range f.pages {
-			if g != nil {
-				pages[g]++
+		for _, d := range f.dirs {
+			if d != nil {
+				dirs[d]++
 			}
 		}
 		open, weight := 0, 0
@@ -539,20 +539,35 @@ func checkInvariants(t testing.TB, s *State) {
 	if fds != s.NumFDs() {
 		t.Errorf("%d descriptors, counted %d", fds, s.NumFDs())
 	}
+	for d, n := range dirs {
+		used := int32(0)
+		for _, g := range &d.page {
+			if g != nil {
+				pages[g]++
+				used++
+			}
+		}
+		if d.refs != n || d.n != used {
+			t.Errorf("directory with %d references and %d pages, %d tables hold it and it has %d", d.refs, d.n, n, used)
+		}
+	}
 	holds := map[*FD]int32{}
 	for g, n := range pages {
 		if g.refs != n {
-			t.Errorf("page with %d references, %d tables hold it", g.refs, n)
+			t.Errorf("page with %d references, %d directories hold it", g.refs, n)
 		}
+		used := int32(0)
 		for _, d := range &g.slot {
 			if d != nil {
 				holds[d]++
+				used++
+			}
+			if d != nil && g.closes && !d.closesOnExec() {
+				t.Errorf("descriptor %q stays open on execve, its page says that none does", d.Name)
 			}
 		}
-	}
-	for f := range tables {
-		for _, d := range f.high {
-			holds[d]++
+		if used != g.n {
+			t.Errorf("page with %d descriptors, counted %d", used, g.n)
 		}
 	}
 	weight := 0

@@ -59,6 +59,7 @@ type Thread struct {
 	Unknown bool // nothing is known of it: made up because an event named it (Falco's invalid thread, comm "<NA>")
 
 	s     *State
+	found uint64     // event.Process.Found: events before that are older than what is known
 	fs    *fsContext // only threads that lead their group use theirs
 	root  string
 	fds   *FDTable // only threads that lead their group use theirs

@@ -147,10 +147,15 @@ func (d *FD) settled(n *Tuple) bool {
 		t.SIP == n.DIP && t.SPort == n.DPort && t.DIP == n.SIP && t.DPort == n.SPort
 }
 
+// maxGuess is how many descriptors are looked at to guess a role, as many as Falco keeps of a process: who has more must not be able to slow the
+// events of all down by sending.
+const maxGuess = 4096
+
 // guessRole tells whether the process is the client or the server of a socket that appears with its first message: the
 // server is bound to the destination port; where it also uses the source port, servers are taken to start by receiving.
 func (s *State) guessRole(t *Thread, d *FD, incoming bool) FDFlags {
 	bound, uses := false, false
+	left := maxGuess
 	t.FDs().Each(func(_ int64, o *FD) bool {
 		switch o.Type {
 		case event.FDIPv4:
@@ -159,7 +164,8 @@ func (s *State) guessRole(t *Thread, d *FD, incoming bool) FDFlags {
 		case event.FDIPv4Server:
 			bound = bound || o.Tuple.DPort == d.Tuple.DPort
 		}
-		return !bound || !uses
+		left--
+		return left > 0 && (!bound || !uses)
 	})
 	switch {
 	case !bound:

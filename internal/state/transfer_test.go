@@ -1,6 +1,10 @@
 package state
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/saker-sec/saker/internal/event"
+)
 
 func TestTransfer(t *testing.T) {
 	for name, text := range map[string]string{
@@ -44,5 +48,24 @@ func TestTransfer(t *testing.T) {
 = 100/4 name=""`,
 	} {
 		t.Run(name, func(t *testing.T) { runScript(t, Config{}, shell+text) })
+	}
+}
+
+// TestGuessIsBounded has a process with many descriptors send through one socket after the other: what it costs must not grow with them.
+func TestGuessIsBounded(t *testing.T) {
+	s := New(Config{})
+	s.AddProcess(&event.Process{TID: 7, PID: 7, PTID: 1, VTID: 7, VPID: 7, Comm: "x", Cwd: "/"})
+	me := s.Thread(7)
+	f := s.table(me)
+	for fd := range int64(2 * maxGuess) {
+		s.putFD(f, fd, &FD{Type: event.FDFifo})
+	}
+	d := &FD{Type: event.FDIPv4, Tuple: Tuple{SPort: 1000, DPort: 53, L4: event.L4UDP}}
+	for fd, want := range map[int64]FDFlags{maxGuess - 1: FDRoleServer, maxGuess: FDRoleClient} {
+		s.putFD(f, fd, &FD{Type: event.FDIPv4Server, Tuple: Tuple{DPort: 53}})
+		if role := s.guessRole(me, d, false); role != want {
+			t.Errorf("a process bound to the port by descriptor %d has role %d, want %d", fd, role, want)
+		}
+		s.putFD(f, fd, &FD{Type: event.FDFifo})
 	}
 }
