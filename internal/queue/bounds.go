@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -291,16 +292,15 @@ func (q *Queue) reap(ctx context.Context) (*jetstream.StreamInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(consumers, func(a, b *jetstream.ConsumerInfo) int { return cmp.Compare(pending(b), pending(a)) }) // those who lack most mostly decide
 	first := info.State.LastSeq + 1
 	for _, c := range consumers {
-		needed, err := q.needs(ctx, c, first)
-		if err != nil {
+		if first, err = q.needs(ctx, c, first); err != nil {
 			return nil, err
 		}
-		first = min(first, needed)
-	}
-	if first <= info.State.FirstSeq {
-		return info, nil
+		if first <= info.State.FirstSeq {
+			return info, nil
+		}
 	}
 	if err := q.alerts.Purge(ctx, jetstream.WithPurgeSequence(first)); err != nil {
 		return nil, fmt.Errorf("removing what is delivered: %w", err)
@@ -328,7 +328,7 @@ func (q *Queue) consumers(ctx context.Context) (all []*jetstream.ConsumerInfo, e
 // is none. A consumer is told of an alert only after its publisher (nats-server, stream.go, signalConsumersLoop): until then it says that
 // nothing is pending. So what it has not been given yet is looked for among what is kept.
 func (q *Queue) needs(ctx context.Context, c *jetstream.ConsumerInfo, limit uint64) (uint64, error) {
-	if c.NumPending > 0 || c.NumAckPending > 0 {
+	if pending(c) > 0 {
 		return min(limit, c.AckFloor.Stream+1), nil
 	}
 	for _, subject := range subjects(c) {
@@ -345,6 +345,9 @@ func (q *Queue) needs(ctx context.Context, c *jetstream.ConsumerInfo, limit uint
 	}
 	return limit, nil
 }
+
+// pending returns how many alerts a consumer knows of that it has not acknowledged.
+func pending(c *jetstream.ConsumerInfo) uint64 { return c.NumPending + uint64(c.NumAckPending) }
 
 // subjects returns what a consumer gets. In a cluster it may be somebody else's, with one filter or none.
 func subjects(c *jetstream.ConsumerInfo) []string {
