@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/saker-sec/saker/internal/config"
 	"github.com/saker-sec/saker/internal/field"
@@ -46,7 +47,11 @@ type program struct {
 	off     map[string]bool // event sources that are not watched
 	courier *courier        // of the destinations under forward; nil when there are none
 
-	files, dirs []string // of rules: what is watched for changes
+	// Of rules, what is watched for changes: files and directories that were read, and those that do not exist.
+	files, dirs, missing []string
+
+	needsConfig bool      // a configuration file was there before: it has to be there again
+	began       time.Time // when it began to read configuration and rules
 }
 
 // done is returned by a step that has answered the command line; nothing follows.
@@ -90,10 +95,14 @@ func (p *program) run(ctx context.Context) (err error) {
 	if p.opt, err = ParseOptions(p.env.Args); err != nil {
 		return err
 	}
+	switch c := p.opt.Command; c {
+	case "forward", "dead-letters", "test-alert":
+		return fmt.Errorf("saker %s has options of its own, which stand behind it: saker %s [-c <path>]", c, c)
+	}
 	p.fields = field.NewCatalogue()
 	p.fields.LookupHost = newHosts(ctx, func(host string) { p.fields.Resolve(host) }).lookup
 	for _, step := range []func(context.Context) error{
-		p.answerWithoutConfig, p.loadConfig, p.loadPlugins, p.answerWithoutRules, p.selectSources, p.validate, p.watch,
+		p.answerWithoutConfig, p.loadConfig, p.answerWithoutPlugins, p.loadPlugins, p.answerWithoutRules, p.selectSources, p.validate, p.watch,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -134,11 +143,13 @@ func (p *program) answerWithoutConfig(context.Context) error {
 
 // loadConfig reads the configuration and says what is odd about it.
 func (p *program) loadConfig(context.Context) (err error) {
+	p.began = time.Now()
 	path := p.opt.ConfigFile
 	if path == "" {
 		path = config.DefaultPath
 	}
-	p.conf, err = config.Load(config.Sources{Path: path, Explicit: p.opt.ConfigFile != "", Options: p.opt.Overrides, Env: p.env.Getenv})
+	explicit := p.opt.ConfigFile != "" || p.needsConfig
+	p.conf, err = config.Load(config.Sources{Path: path, Explicit: explicit, Options: p.opt.Overrides, Env: p.env.Getenv})
 	if err != nil {
 		return err
 	}
@@ -157,19 +168,28 @@ func (p *program) loadConfig(context.Context) (err error) {
 	return nil
 }
 
-// answerWithoutRules prints what depends on the configuration alone.
-func (p *program) answerWithoutRules(context.Context) error {
+// answerWithoutPlugins prints what depends on the configuration alone.
+func (p *program) answerWithoutPlugins(context.Context) error {
 	switch o := p.opt; {
 	case o.Command == "config":
 		if err := p.conf.Print(p.env.Stdout); err != nil {
 			return err
 		}
 	case o.Version:
-		if err := printVersion(p.env.Stdout, p.conf.JSONOutput); err != nil {
+		if err := printVersion(p.env.Stdout, p.conf.JSONOutput, nil); err != nil {
 			return err
 		}
 	case o.PageSize:
 		p.log.printf("Your system page size is: %s bytes", strconv.Itoa(os.Getpagesize()))
+	default:
+		return nil
+	}
+	return errDone
+}
+
+// answerWithoutRules prints what depends on the configuration and the plugins.
+func (p *program) answerWithoutRules(context.Context) error {
+	switch o := p.opt; {
 	case o.PluginInfo != "":
 		if err := p.pluginInfo(); err != nil {
 			return err

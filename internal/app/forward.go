@@ -70,7 +70,7 @@ func forwardArgs(args []string, stdout io.Writer) (path string, rest []string, e
 			fmt.Fprint(stdout, forwardUsage, deadUsage, testAlertUsage)
 			return "", nil, errDone
 		case a == "-v" || a == "--version":
-			return "", nil, errors.Join(printVersion(stdout, false), errDone)
+			return "", nil, errors.Join(printVersion(stdout, false, nil), errDone)
 		case a == "-c" || a == "--config-file":
 			if i++; i == len(args) {
 				return "", nil, fmt.Errorf("option %s needs the path of a file", a)

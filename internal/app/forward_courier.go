@@ -106,13 +106,15 @@ func (f *courier) close() error {
 	return errors.Join(errs...)
 }
 
-// healthTime bounds how long the queue is asked for what waits. A probe of Kubernetes gives up after one second by default, and would have a
-// process restarted that waits for its NATS cluster to come back.
+// healthTime bounds how long who asks for the health waits for the queue: the probes of Kubernetes give up after a second and then
+// have the process started anew, which would not help.
 const healthTime = 500 * time.Millisecond
 
 // health returns what is said about the destinations beside the health of the process.
-func (f *courier) health() []ingest.Destination {
-	ctx, cancel := context.WithTimeout(context.Background(), healthTime)
+func (f *courier) health() []ingest.Destination { return f.healthWithin(healthTime) }
+
+func (f *courier) healthWithin(limit time.Duration) []ingest.Destination {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	_, all, err := f.delivery.Stats(ctx)
 	out := []ingest.Destination{}

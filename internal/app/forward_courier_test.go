@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-
 	"github.com/saker-sec/saker/internal/alert"
 	"github.com/saker-sec/saker/internal/route"
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // counter is a destination that wants the program's counters.
@@ -91,40 +90,27 @@ func TestLongPath(t *testing.T) {
 	}
 }
 
-// TestHealthWithoutCluster answers soon when the NATS cluster is away: a probe must not have the process restarted that waits for it.
-func TestHealthWithoutCluster(t *testing.T) {
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
+// TestHealthDoesNotWait asks for the health while the cluster that has the queue does not answer.
+func TestHealthDoesNotWait(t *testing.T) {
+	proxy := servertest.NewProxy(t, servertest.StartNATS(t, "u", "p", nil, false).Addr)
+	conf, _, err := loadForward("", environment("LISTENADDRESS=127.0.0.1", "LISTENPORT="+strconv.Itoa(freePort(t)), "BUS_URL=nats://"+proxy.Addr,
+		"BUS_USER=u", "BUS_PASSWORD=p", "WEBHOOK_ADDRESS=http://127.0.0.1:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server is not ready")
-	}
-	path := filepath.Join(t.TempDir(), "c.yaml")
-	if err := os.WriteFile(path, []byte("webhook: {address: 'http://127.0.0.1:1'}\nbus: {url: "+s.ClientURL()+"}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	conf, _, err := loadForward(path, environment())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &courier{log: &logger{w: &lines{}, now: time.Now}, conf: conf}
+	f := &forwarder{courier: &courier{log: &logger{w: &lines{}, now: time.Now}, conf: conf}}
 	defer f.close()
-	if err := f.start(t.Context()); err != nil {
+	if err := f.start(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.health(); len(got) != 1 || got[0].Failing {
-		t.Errorf("with the cluster: %+v", got)
+	proxy.Freeze()
+	defer proxy.Thaw()
+	begin := time.Now()
+	all := f.health()
+	if took := time.Since(begin); took > healthTime+time.Second {
+		t.Errorf("it took %v", took)
 	}
-	s.Shutdown()
-	s.WaitForShutdown()
-	start := time.Now()
-	got := f.health()
-	if took := time.Since(start); took > 2*healthTime {
-		t.Errorf("it takes %v", took)
-	}
-	if len(got) != 2 || got[0].Name != "queue" || !got[0].Failing || got[1].Name != "webhook" {
-		t.Errorf("without the cluster: %+v", got)
+	if len(all) != 2 || all[0].Name != "queue" || !all[0].Failing || all[1].Name != "webhook" {
+		t.Errorf("the health is %+v", all)
 	}
 }

@@ -63,7 +63,7 @@ func (p *program) closeCourier() error {
 		if p.replays() {
 			c.delivery.Drain(ctx)
 		}
-		for _, d := range c.health() {
+		for _, d := range c.healthWithin(forwardDrain) {
 			if d.Queued > 0 {
 				p.log.printf("Notice: %d alerts for %s are in the queue; they are delivered at the next start", d.Queued, d.Name)
 			}

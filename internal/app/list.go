@@ -33,7 +33,7 @@ func (p *program) list() error {
 	if s := p.opt.ListSource; s != "" && !slices.Contains(p.fields.Sources, s) {
 		return fmt.Errorf("Value for --list must be a valid source type")
 	}
-	return p.fields.List(p.env.Stdout, field.ListOptions{
+	return p.catalogue().List(p.env.Stdout, field.ListOptions{
 		Source: p.opt.ListSource, NamesOnly: p.opt.NamesOnly, Verbose: p.opt.Verbose, Layout: p.layout(),
 	})
 }
@@ -95,7 +95,7 @@ func (p *program) support(files []rulesFile) error {
 	if err := p.conf.Print(&conf); err != nil {
 		return err
 	}
-	if err := printVersion(&version, true); err != nil {
+	if err := printVersion(&version, true, p.plugins); err != nil {
 		return err
 	}
 	type variant struct {

@@ -24,6 +24,7 @@ type live struct {
 	state   *state.State
 	answers chan accounts
 	waiting atomic.Int32 // answers that wait to be taken over
+	looking atomic.Int32 // look-ups of users that are under way
 	canary  *metric.Canary
 	path    string // by which the canary's events are known
 	silent  int    // how often, one after the other, the driver had nothing, not even the canary
@@ -40,7 +41,8 @@ type accounts struct {
 	groups    []event.Group
 }
 
-// maxLookups bounds the look-ups of users that are under way; further ones are left out and asked for again later.
+// maxLookups bounds the look-ups of users that are under way, which may hang with the file system of a container, and the answers that
+// wait; further ones are left out and asked for again later.
 const maxLookups = 64
 
 // openLive attaches the driver and then takes the snapshot of what is there already. Events that happen meanwhile wait in
@@ -149,10 +151,15 @@ func (l *live) SetSyscalls(syscalls []event.SC) error { return l.Driver.SetSysca
 
 // lookup reads the users of a container through the root directory of one of its processes, or the host's.
 func (l *live) lookup(container string, pid int64) {
-	if len(l.answers) == cap(l.answers) || l.foreign && container != "" {
+	if l.foreign && container != "" {
+		return
+	}
+	if l.looking.Add(1) > maxLookups {
+		l.looking.Add(-1)
 		return
 	}
 	go func() {
+		defer l.looking.Add(-1)
 		a := accounts{container: container}
 		var uerr, gerr error
 		if container == "" {

@@ -84,6 +84,28 @@ func (l *logger) print(p alert.Priority, text string) {
 	}
 }
 
+// maxLater is how many lines may wait to be written for one who does not wait for that.
+const maxLater = 64
+
+// later returns a function that hands lines over to be written as warn does, and does not wait for a standard error that nobody
+// reads: a line that finds no room is left out. end waits until those that were handed over are written.
+func (l *logger) later() (warn func(string), end func()) {
+	lines, ended := make(chan string, maxLater), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for text := range lines {
+			l.warn(text)
+		}
+	}()
+	warn = func(text string) {
+		select {
+		case lines <- text:
+		default:
+		}
+	}
+	return warn, func() { close(lines); <-ended }
+}
+
 // severity returns the severity that a line names at its beginning.
 func severity(line string) alert.Priority {
 	if word, _, ok := strings.Cut(line, ":"); ok {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -83,5 +84,21 @@ func TestLoggerSyslog(t *testing.T) {
 	l.printf("Error: again")
 	if got := out.String(); !strings.Contains(got, "Error: again\n") || !strings.Contains(got, "Error: log_syslog: ") {
 		t.Errorf("without a daemon: %q", got)
+	}
+}
+
+// TestLaterDoesNotWait logs for one who must not wait, while nobody reads standard error.
+func TestLaterDoesNotWait(t *testing.T) {
+	r, w := io.Pipe()
+	warn, end := newLogger(w).later()
+	for range 10 * maxLater {
+		warn("lost")
+	}
+	read := make(chan string)
+	go func() { text, _ := io.ReadAll(r); read <- string(text) }()
+	end()
+	w.Close()
+	if n := strings.Count(<-read, ": lost\n"); n < maxLater || n > maxLater+1 {
+		t.Errorf("%d lines were written, want the %d that fit", n, maxLater)
 	}
 }

@@ -237,7 +237,7 @@ func (o *observer) serve(ctx context.Context) (wait func(), err error) {
 func (o *observer) listen() (*web.Server, error) {
 	w := o.run.observed.Webserver
 	var versions bytes.Buffer
-	if err := printVersion(&versions, true); err != nil {
+	if err := printVersion(&versions, true, o.run.plugins); err != nil {
 		return nil, err
 	}
 	c := web.Config{

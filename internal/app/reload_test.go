@@ -8,11 +8,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/saker-sec/saker/internal/config"
 )
 
 func TestReloadsNoticeChanges(t *testing.T) {
@@ -102,8 +105,174 @@ func TestReloadsNoticeChanges(t *testing.T) {
 	if !r.next(t.Context()) {
 		t.Error("a signal is not noticed")
 	}
-	if _, err := newReloads(nil, true, []string{path("none/rules.yaml")}, nil); err == nil {
-		t.Error("a directory that does not exist is watched")
+}
+
+// TestReloadsFollowPaths changes what paths lead to: what is not there yet, links, directories that are exchanged.
+func TestReloadsFollowPaths(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before string // a shell's script
+		change string
+		files  []string
+		dirs   []string
+		want   bool
+	}{
+		{"a file that did not exist", "", "echo x > new.yaml", []string{"new.yaml"}, nil, true},
+		{"a file in a directory that did not exist", "", "mkdir -p a/b", []string{"a/b/new.yaml"}, nil, true},
+		{"another directory", "", "mkdir other", []string{"a/b/new.yaml"}, nil, false},
+		{"what a link leads to", "mkdir t; echo x > t/r.yaml; ln -s t/r.yaml r.yaml", "echo y > t/r.yaml", []string{"r.yaml"}, nil, true},
+		{"a link", "echo x > a; echo y > b; ln -s a r.yaml", "ln -s b n; mv n r.yaml", []string{"r.yaml"}, nil, true},
+		{"a link to the directory", "mkdir v1 v2; echo x > v1/r.yaml; ln -s v1 now", "ln -s v2 n; mv -T n now", []string{"now/r.yaml"}, nil, true},
+		{"a link to the directory of rules", "mkdir v1 v2; ln -s v1 rules.d", "ln -s v2 n; mv -T n rules.d", nil, []string{"rules.d"}, true},
+		{"a new file behind such a link", "mkdir v1; ln -s v1 rules.d", "echo x > v1/r.yaml", nil, []string{"rules.d"}, true},
+		{"a link to a config map", "mkdir m m/..1; echo x > m/..1/r.yaml; ln -s ..1 m/..data; ln -s ..data/r.yaml m/r.yaml; ln -s m/r.yaml r.yaml", "mkdir m/..2; echo y > m/..2/r.yaml; ln -s ..2 m/..data_tmp; mv -T m/..data_tmp m/..data", []string{"r.yaml"}, nil, true},
+		{"the directory of rules is exchanged", "mkdir rules.d n", "mv rules.d o; mv n rules.d", nil, []string{"rules.d"}, true},
+		{"the directory of the file is exchanged", "mkdir e n; echo x > e/r.yaml; echo y > n/r.yaml", "mv e o; mv n e", []string{"e/r.yaml"}, nil, true},
+		{"links in a circle", "ln -s a b; ln -s b a", "rm a; echo x > a", []string{"a"}, nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			sh := func(script string) {
+				t.Helper()
+				cmd := exec.Command("/bin/sh", "-ec", script)
+				cmd.Dir = dir
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%s: %v\n%s", script, err, out)
+				}
+			}
+			in := func(names []string) (out []string) {
+				for _, n := range names {
+					out = append(out, filepath.Join(dir, n))
+				}
+				return out
+			}
+			sh(c.before)
+			r, err := newReloads(nil, true, in(c.files), in(c.dirs))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.close()
+			ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{true: time.Minute, false: 5 * debounce}[c.want])
+			defer cancel()
+			sh(c.change)
+			if got := r.next(ctx); got != c.want {
+				t.Errorf("noticed: %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestReloadsNoticeEarlierChanges wants what changed after it was read, and before it was watched.
+func TestReloadsNoticeEarlierChanges(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		began time.Time
+		want  bool
+	}{{time.Now().Add(-time.Hour), true}, {time.Now().Add(time.Hour), false}, {time.Time{}, false}} {
+		r := &reloads{began: c.began}
+		if err := r.watch(true, []string{file, file + ".none"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{true: time.Minute, false: 5 * debounce}[c.want])
+		if got := r.next(ctx); got != c.want {
+			t.Errorf("read at %v: noticed %v, want %v", c.began, got, c.want)
+		}
+		cancel()
+		r.close()
+	}
+}
+
+// TestConfigurationMayNotVanish wants a reload to fail while the file is away that was there at the start.
+func TestConfigurationMayNotVanish(t *testing.T) {
+	if _, err := os.Stat(config.DefaultPath); err == nil {
+		t.Skip("this machine has a ", config.DefaultPath)
+	}
+	for _, before := range []bool{false, true} {
+		p := &program{env: Env{Stderr: io.Discard, Getenv: os.Getenv}, opt: &Options{}, log: newLogger(io.Discard), needsConfig: before}
+		if err := p.loadConfig(t.Context()); (err != nil) != before {
+			t.Errorf("it was there before: %v, error %v", before, err)
+		}
+		if len(p.conf.Missing) != 1 || p.conf.Missing[0] != config.DefaultPath {
+			t.Errorf("missing are %v", p.conf.Missing)
+		}
+	}
+}
+
+// TestReloadGoesOn changes files of a program that runs without a driver, and wants it to notice also what was away or broken.
+func TestReloadGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(name string) {
+		t.Helper()
+		if err := os.RemoveAll(path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rule := func(name string) string {
+		return "- rule: " + name + "\n  desc: d\n  condition: evt.type = openat\n  output: o\n  priority: NOTICE\n"
+	}
+	conf := func(more string) string {
+		return "engine: {kind: nodriver}\nstdout_output: {enabled: true}\nconfig_files: [" + path("config.d") + "]\n" +
+			"rules_files: [" + path("a.yaml") + ", " + path("sub/b.yaml") + "]\n" + more
+	}
+	write("falco.yaml", conf(""))
+	write("a.yaml", rule("a"))
+	s := start(t, "-c", path("falco.yaml"))
+	s.err.wait(t, "watching no driver: 1 rules", 1)
+	reloaded := 0
+	wait := func(text string) {
+		t.Helper()
+		reloaded++
+		s.err.wait(t, "reloaded: ", reloaded)
+		if got := s.err.String(); !strings.Contains(got[strings.LastIndex(got, "reloaded: "):], text) {
+			t.Fatalf("no %q at the end of\n%s", text, got)
+		}
+	}
+	failures := 0
+	fails := func() {
+		t.Helper()
+		failures++
+		s.out.wait(t, "hot restart failure", failures)
+	}
+	write("sub/b.yaml", rule("b"))
+	wait("reloaded: 2 rules")
+	remove("sub/b.yaml")
+	wait("reloaded: 1 rules")
+	write("sub/b.yaml", rule("b"))
+	wait("reloaded: 2 rules")
+	remove("falco.yaml")
+	fails()
+	write("falco.yaml", conf("priority: notice\n"))
+	wait("reloaded: 2 rules")
+	write("config.d/1.yaml", "priority: [")
+	fails()
+	write("config.d/1.yaml", "rules_files: ["+path("other/c.yaml")+"]\n")
+	wait("reloaded: 2 rules")
+	write("other/c.yaml", "- rule: [")
+	fails()
+	write("other/c.yaml", rule("c"))
+	wait("reloaded: 3 rules")
+	write("falco.yaml", conf("capture: {mode: all_rules}\nsyscall_event_drops: {rate: 1}\n"))
+	wait("reloaded: 3 rules")
+	s.err.wait(t, "Warning: a change of capture.mode, syscall_event_drops.rate takes effect when Saker is started anew", 1)
+	write("a.yaml", strings.Replace(rule("a"), "output: o", "output: o %static.zone", 1))
+	fails()
+	write("falco.yaml", conf("static_fields: {zone: eu}\n"))
+	wait("reloaded: 3 rules")
+	if code := s.end(); code != 0 {
+		t.Errorf("exit code %d: %s", code, s.err)
 	}
 }
 
@@ -313,7 +482,7 @@ metrics: {enabled: true, interval: 1h, output_file: %s}
 		code, body := get("/healthz")
 		return code == http.StatusOK && body == `{"status": "ok"}`
 	})
-	if code, body := get("/versions"); code != http.StatusOK || !strings.Contains(body, `"falco_version":"0.44.1"`) {
+	if code, body := get("/versions"); code != http.StatusOK || !strings.Contains(body, `"falco_version":"0.44.1"`) || !strings.Contains(body, `"plugin_versions":{"container":"0.7.1"}`) {
 		t.Errorf("/versions: %d %s", code, body)
 	}
 	eventually(t, "the metrics count the alerts", func() bool {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/saker-sec/saker/internal/alert"
+	"github.com/saker-sec/saker/internal/config"
 	"github.com/saker-sec/saker/internal/field"
 	"github.com/saker-sec/saker/internal/match"
 	"github.com/saker-sec/saker/internal/plugin"
@@ -18,11 +19,23 @@ import (
 	"github.com/saker-sec/saker/rules"
 )
 
+// catalogue returns the fields that there are: those of Saker and its plugins, and those that the configuration makes.
+func (p *program) catalogue() *field.Catalogue {
+	if len(p.conf.StaticFields) == 0 {
+		return p.fields
+	}
+	var static []field.StaticField
+	for _, f := range p.conf.StaticFields {
+		static = append(static, field.StaticField(f))
+	}
+	return p.fields.With(field.Static(static))
+}
+
 // checkOptions says what conditions and outputs may refer to.
 func (p *program) checkOptions() ruleset.Options {
 	return ruleset.Options{
 		Sources:  p.fields.Sources,
-		Fields:   p.fields.Of,
+		Fields:   p.catalogue().Of,
 		Services: p.services(), AsyncNames: p.asyncNames(),
 	}
 }
@@ -63,7 +76,7 @@ func (p *program) loader() (*rule.Loader, error) {
 		}
 		c.Append = append(c.Append, x)
 		if a.Suggested && len(p.conf.RulesFiles) > 0 { // our own rules name what they want
-			c.Append = append(c.Append, p.suggested(a.Source, a.Rule, a.Tags))
+			c.Append = append(c.Append, p.suggested(a)...)
 		}
 	}
 	if p.opt.Print != "" && !slices.Contains([]string{"c", "container", "k", "kubernetes"}, strings.TrimLeft(p.opt.Print, "-")) {
@@ -73,20 +86,27 @@ func (p *program) loader() (*rule.Loader, error) {
 	return rule.NewLoader(c), nil
 }
 
-// suggested is what append_output's suggested_output adds: the fields that are marked so, each as name=value.
-func (p *program) suggested(source, name string, tags []string) rule.Append {
-	var parts []string
-	if source == "" {
-		source = ruleset.SyscallSource
+// suggested is what append_output's suggested_output adds, for each event source that is meant: the fields that are marked so, each
+// as name=value.
+func (p *program) suggested(a config.AppendOutput) []rule.Append {
+	sources := p.fields.Sources
+	if a.Source != "" {
+		sources = []string{a.Source}
 	}
-	for _, class := range p.fields.Of(source).Classes() {
-		for _, f := range class.Fields {
-			if f.Flags&field.Suggested != 0 {
-				parts = append(parts, strings.ReplaceAll(f.Name, ".", "_")+"=%"+f.Name)
+	var out []rule.Append
+	fields := p.catalogue()
+	for _, source := range sources {
+		var parts []string
+		for _, class := range fields.Of(source).Classes() {
+			for _, f := range class.Fields {
+				if f.Flags&field.Suggested != 0 {
+					parts = append(parts, strings.ReplaceAll(f.Name, ".", "_")+"=%"+f.Name)
+				}
 			}
 		}
+		out = append(out, rule.Append{Source: source, Rule: a.Rule, Tags: a.Tags, Format: strings.Join(parts, " ")})
 	}
-	return rule.Append{Source: source, Rule: name, Tags: tags, Format: strings.Join(parts, " ")}
+	return out
 }
 
 // rulesFile is a rules file that was read.
@@ -112,9 +132,12 @@ func (p *program) readRules() ([]rulesFile, error) {
 	var files []rulesFile
 	for _, path := range p.conf.RulesFiles {
 		names, err := rulesIn(path)
-		if errors.Is(err, os.ErrNotExist) && len(p.opt.RulesFiles) == 0 {
-			p.log.printf("Warning: rules file %s does not exist", path)
-			continue
+		if errors.Is(err, os.ErrNotExist) {
+			p.missing = append(p.missing, path)
+			if len(p.opt.RulesFiles) == 0 {
+				p.log.printf("Warning: rules file %s does not exist", path)
+				continue
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading rules: %w", err)
@@ -127,6 +150,9 @@ func (p *program) readRules() ([]rulesFile, error) {
 			}
 			files = append(files, rulesFile{name, text})
 		}
+	}
+	if len(p.missing) == len(p.conf.RulesFiles) {
+		return nil, errors.New("You must specify at least one rules file/directory via -r or a rules_files entry in falco.yaml: of those that are specified none exists")
 	}
 	return files, nil
 }

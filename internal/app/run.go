@@ -31,12 +31,14 @@ type run struct {
 	latest atomic.Pointer[route.Router] // router, for who must not wait for mu
 
 	recorder *capture.Recorder // nil when nothing is recorded
+	logged   func()            // waits until what the engine logged is written
 	observer *observer
 	observed *config.Config // what the observer goes by: the configuration at the start
 
 	// Of the goroutine that reloads.
-	plan plan
-	key  outputKey
+	plan  plan
+	key   outputKey
+	tried *program // what a reload that failed came to; nil after one that worked
 }
 
 // drainTime is how long alerts may take to leave at the end; what is left then is counted and said.
@@ -53,13 +55,18 @@ func (p *program) newRun(o *opened, router *route.Router, pl plan) (*run, error)
 		return nil, err
 	}
 	r.recorder = recorder
+	var log func(string)
+	log, r.logged = p.log.later()
 	c := engine.Config{
 		Source: o.joined(), State: o.state, Rules: pl.rules, Report: r.publish, Duration: p.opt.Duration * uint64(time.Second),
-		Hostname: p.hostname(), Losses: o.losses, Drops: p.dropPolicy(), Log: p.log.warn,
+		Hostname: p.hostname(), Losses: o.losses, Drops: p.dropPolicy(), Log: log,
 		Tick: r.observer.tick,
 	}
 	if o.losses != nil {
 		c.Hold = uint64(p.conf.AlertHold)
+	}
+	if s, ok := o.source.(*live); ok {
+		c.Now = s.Now
 	}
 	if recorder != nil {
 		c.Recorder = recorder
@@ -102,7 +109,7 @@ func (r *run) reopen() {
 
 // drive runs the engine to its end, then delivers what is left, and prints what was done.
 func (r *run) drive(interrupt context.Context) error {
-	changes := &reloads{hup: r.env.Reload}
+	changes := &reloads{hup: r.env.Reload, began: r.began}
 	r.watchFiles(changes)
 	r.log.printf("watching %s: %d rules, %d system calls, %d processes and %d descriptors known; end with Control-C",
 		r.source.what, len(r.plan.rules.Rules()), len(r.plan.calls), r.source.state.NumThreads(), r.source.state.NumFDs())
@@ -113,13 +120,17 @@ func (r *run) drive(interrupt context.Context) error {
 	if err != nil {
 		stopServing()
 		wait()
+		r.logged()
 		return errors.Join(err, r.source.close(), r.drain(interrupt))
 	}
 	defer context.AfterFunc(interrupt, r.stopWaiting)()
 	ctx, cancel := context.WithCancel(interrupt)
 	ended := make(chan struct{})
 	go func() { r.attend(ctx, changes); close(ended) }()
-	err = r.engine.Run(ctx)
+	running, stop := context.WithCancel(context.WithoutCancel(interrupt))
+	defer stop()
+	defer context.AfterFunc(interrupt, func() { r.finish(stop) })()
+	err = r.engine.Run(running)
 	if r.recorder != nil {
 		late, stop := context.WithTimeout(context.Background(), drainTime)
 		err = errors.Join(err, r.recorder.Close(late))
@@ -140,8 +151,23 @@ func (r *run) drive(interrupt context.Context) error {
 		// To be stopped while a destination is away is no failure of ours: service managers go by the exit code.
 		r.log.printf("Error: %v", left)
 	}
+	r.logged()
 	r.closing(lost, time.Since(begin))
 	return err
+}
+
+// finish has the engine end when the program is interrupted. What the kernel saw before is judged first, if that takes no longer than
+// drainTime; then stop ends the engine.
+func (r *run) finish(stop func()) {
+	s, ok := r.source.source.(*live)
+	if !ok {
+		stop()
+		return
+	}
+	if err := s.Driver.Close(); err != nil {
+		r.log.printf("Error: %v", err)
+	}
+	time.AfterFunc(drainTime, stop)
 }
 
 // outputStats returns what the outputs did.
@@ -177,23 +203,33 @@ func (r *run) attend(ctx context.Context, changes *reloads) {
 	}()
 	defer func() { <-reopened }()
 	for changes.next(ctx) {
-		r.reload(ctx)
+		err := r.reload(ctx)
 		r.watchFiles(changes)
+		r.sayReloaded(err) // whoever answers to that by a change is noticed
 	}
 	changes.close()
 }
 
-// watchFiles watches the files that are in use.
+// watchFiles watches the files that are in use, those that would be if they existed, and those that a reload failed for.
 func (r *run) watchFiles(changes *reloads) {
-	if err := changes.watch(r.conf.WatchFiles, slices.Concat(r.conf.Files, r.files), slices.Concat(r.conf.Dirs, r.dirs)); err != nil {
+	var files, dirs []string
+	for _, p := range []*program{r.program, r.tried} {
+		if p != nil {
+			files = slices.Concat(files, p.conf.Files, p.conf.Missing, p.files, p.missing)
+			dirs = slices.Concat(dirs, p.conf.Dirs, p.dirs)
+		}
+	}
+	if err := changes.watch(r.conf.WatchFiles, files, dirs); err != nil {
 		r.log.printf("Warning: %v; only SIGHUP reloads", err)
 	}
 }
 
 // reload reads configuration and rules again and puts them into place between two events; the source stays attached and the
-// state is kept. When anything is wrong, all stays as it was, and an alert says so.
-func (r *run) reload(ctx context.Context) {
-	next := &program{env: r.env, opt: r.opt, fields: r.fields, log: r.log, plugins: r.plugins, off: r.off, courier: r.courier}
+// state is kept. When anything is wrong, all stays as it was.
+func (r *run) reload(ctx context.Context) error {
+	next := &program{
+		env: r.env, opt: r.opt, fields: r.fields, log: r.log, plugins: r.plugins, off: r.off, courier: r.courier, needsConfig: r.conf.Loaded,
+	}
 	err := next.loadConfig(ctx)
 	if err == nil && next.otherPlugins(r.conf) {
 		r.log.printf("Warning: a change of plugins or load_plugins takes effect when Saker is started anew")
@@ -218,20 +254,15 @@ func (r *run) reload(ctx context.Context) {
 		if router != nil {
 			err = errors.Join(err, router.Close(ctx))
 		}
-		err = errors.Join(err, r.log.configure(r.conf, r.env.Stderr))
-		r.log.printf("Error: reloading: %v", err)
-		r.publish(failedReload(err, r.hostname(), time.Now()))
-		return
+		r.tried = next
+		return errors.Join(err, r.log.configure(r.conf, r.env.Stderr))
 	}
 	r.log.printf("SIGHUP received, restarting...")
-	if next.conf.Engine != r.conf.Engine {
-		r.log.printf("Warning: a change of engine.* takes effect when Saker is started anew")
-	}
-	if next.conf.Webserver != r.conf.Webserver || next.conf.Metrics != r.conf.Metrics {
-		r.log.printf("Warning: a change of webserver.* or metrics.* takes effect when Saker is started anew")
+	if fixed := config.Differ(r.conf, next.conf, fixedSections...); len(fixed) > 0 {
+		r.log.printf("Warning: a change of %s takes effect when Saker is started anew", strings.Join(fixed, ", "))
 	}
 	r.engine.Swap(pl.rules)
-	r.plan, r.conf, r.files, r.dirs = pl, next.conf, next.files, next.dirs
+	r.plan, r.conf, r.files, r.dirs, r.missing, r.tried = pl, next.conf, next.files, next.dirs, next.missing, nil
 	r.observer.loaded()
 	if router != nil {
 		r.key = next.outputKey()
@@ -242,7 +273,22 @@ func (r *run) reload(ctx context.Context) {
 			r.log.printf("Error: closing the outputs of before: %v", err)
 		}
 	}
-	r.log.printf("reloaded: %d rules, %d system calls", len(pl.rules.Rules()), len(pl.calls))
+	return nil
+}
+
+// sayReloaded says how a reload went: an alert says that it failed.
+func (r *run) sayReloaded(err error) {
+	if err != nil {
+		r.log.printf("Error: reloading: %v", err)
+		r.publish(failedReload(err, r.hostname(), time.Now()))
+		return
+	}
+	r.log.printf("reloaded: %d rules, %d system calls", len(r.plan.rules.Rules()), len(r.plan.calls))
+}
+
+// fixedSections are those of the configuration that a reload does not change.
+var fixedSections = []string{
+	"engine", "webserver", "metrics", "capture", "containers", "falco_libs", "syscall_event_drops", "syscall_event_timeouts",
 }
 
 // closing prints the statistics that Falco prints at the end, and what was lost or shed, if anything was.

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/saker-sec/saker/internal/event"
+	"github.com/saker-sec/saker/internal/plugin"
 	"github.com/saker-sec/saker/internal/rule"
 )
 
@@ -21,8 +22,9 @@ const (
 	driverVersion    = "10.2.0+driver"
 )
 
-// printVersion prints what --version does in Falco, with Saker's own version before it.
-func printVersion(w io.Writer, asJSON bool) error {
+// printVersion prints what --version does in Falco, with Saker's own version before it. As there, JSON has the versions of the
+// plugins that are loaded.
+func printVersion(w io.Writer, asJSON bool, plugins []plugin.Loaded) error {
 	engine := rule.EngineVersion
 	if !asJSON {
 		_, err := fmt.Fprintf(w, "Saker version: %s\nFalco version: %s\nLibs version:  %s\nPlugin API:    %s\nEngine:        %s\nDriver:\n"+
@@ -40,11 +42,19 @@ func printVersion(w io.Writer, asJSON bool) error {
 			break
 		}
 	}
-	out, err := json.Marshal(map[string]any{
+	answer := map[string]any{
 		"default_driver_version": driverVersion, "driver_api_version": driverAPIVersion, "driver_schema_version": event.SchemaVersion,
 		"engine_version": minor, "engine_version_semver": engine, "falco_version": falcoVersion, "libs_version": libsVersion,
 		"plugin_api_version": pluginAPIVersion, "saker_version": Version,
-	})
+	}
+	if len(plugins) > 0 {
+		versions := map[string]string{}
+		for _, l := range plugins {
+			versions[l.Name] = l.Version
+		}
+		answer["plugin_versions"] = versions
+	}
+	out, err := json.Marshal(answer)
 	if err != nil {
 		return err
 	}

@@ -98,13 +98,13 @@ func appendDescriptor(b []byte, d *event.Descriptor) []byte {
 	case event.FDUnix:
 		b = binary.LittleEndian.AppendUint64(b, d.UnixSource)
 		b = binary.LittleEndian.AppendUint64(b, d.UnixPeer)
-		b = appendText(b, d.Name, maxPath)
+		b = appendText(b, d.Name, maxFDName)
 	case event.FDFileV2:
 		b = binary.LittleEndian.AppendUint32(b, d.OpenFlags)
-		b = appendText(b, d.Name, maxPath)
+		b = appendText(b, d.Name, maxFDName)
 		b = binary.LittleEndian.AppendUint32(b, d.Dev)
 	default:
-		b = appendText(b, d.Name, maxPath)
+		b = appendText(b, d.Name, maxFDName)
 	}
 	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start))
 	return b

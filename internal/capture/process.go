@@ -130,10 +130,13 @@ func readProcessTail(c *cursor, p *event.Process) {
 	}
 }
 
-// Limits that readers put on the strings of an entry (reference: scap-format.md §3): they refuse a file with longer ones.
+// Limits that readers put on the strings of an entry (reference: scap-format.md §3): they refuse a file with longer ones. They
+// take one byte less in the name of a descriptor, for which they have 1024 bytes with its NUL (libscap,
+// scap_fd_read_fname_from_disk).
 const (
-	maxPath = 1024
-	maxList = 4096
+	maxPath   = 1024
+	maxList   = 4096
+	maxFDName = maxPath - 1
 )
 
 // appendProcess appends a complete entry of version 9.

@@ -195,7 +195,7 @@ func TestWriterLimits(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	snap := &event.Snapshot{Processes: []event.Process{{
 		TID: 1, Comm: long, Args: []string{"a", long, "b"}, Env: []string{strings.Repeat("e", 4000), strings.Repeat("f", 4000)},
-		FDs: []event.Descriptor{{FD: 1, Type: event.FDFifo, Name: long}},
+		FDs: []event.Descriptor{{FD: 1, Type: event.FDFifo, Name: long}, {FD: 2, Type: event.FDFileV2, Name: long}, {FD: 3, Type: event.FDUnix, Name: long}},
 	}}}
 	var out bytes.Buffer
 	w, err := NewWriter(&out, snap)
@@ -223,8 +223,13 @@ func TestWriterLimits(t *testing.T) {
 	}
 	got, list := contents(t, &out)
 	p := got.Processes[0]
-	if len(p.Comm) != maxPath || len(p.Args) != 1 || len(p.Env) != 1 || len(p.FDs[0].Name) != maxPath {
-		t.Errorf("comm %d bytes, %d arguments, %d variables, descriptor %d bytes", len(p.Comm), len(p.Args), len(p.Env), len(p.FDs[0].Name))
+	if len(p.Comm) != 1024 || len(p.Args) != 1 || len(p.Env) != 1 {
+		t.Errorf("comm %d bytes, %d arguments, %d variables", len(p.Comm), len(p.Args), len(p.Env))
+	}
+	for _, d := range p.FDs {
+		if len(d.Name) != 1023 {
+			t.Errorf("descriptor %d has a name of %d bytes; Falco and sysdig refuse a file with one of 1024", d.FD, len(d.Name))
+		}
 	}
 	if len(list) != 1 {
 		t.Errorf("%d events, want 1", len(list))
@@ -289,6 +294,9 @@ func TestSysdig(t *testing.T) {
 					}
 				}
 			}
+			// It refuses a file with names that are too long, too.
+			first := &snap.Processes[0]
+			first.FDs = append(first.FDs, event.Descriptor{FD: 9999, Type: event.FDFifo, Name: strings.Repeat("n", 2*maxPath)})
 			var list []copied
 			var e event.Event
 			var want []string

@@ -62,8 +62,9 @@ type Config struct {
 	// Loaded says whether a configuration file was read; without one the values are the defaults for running by hand:
 	// alerts go to stdout.
 	Loaded bool
-	// Files and Dirs are the files that were read, and the directories that were searched for more.
-	Files, Dirs []string
+	// Files and Dirs are the files that were read, and the directories that were searched for more. Missing are those that are
+	// named and do not exist.
+	Files, Dirs, Missing []string
 	// Warnings are what is odd but does no harm: unknown keys, keys without effect.
 	Warnings []string
 
@@ -270,28 +271,36 @@ type Sources struct {
 	Env      func(string) string
 }
 
-// Load reads and merges the sources. Its error names the file and line and says what would be right.
+// Load reads and merges the sources. Its error names the file and line and says what would be right; of the configuration only
+// Files, Dirs and Missing count then, which a caller can watch for what puts it right.
 func Load(s Sources) (*Config, error) {
 	if s.Env == nil {
 		s.Env = os.Getenv
 	}
+	c := defaults()
+	return c, c.load(s)
+}
+
+func (c *Config) load(s Sources) error {
 	d, err := parse(s.Path, nil, s.Env)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := defaults()
 	if s.Path != "" {
 		text, err := os.ReadFile(s.Path)
 		switch {
 		case errors.Is(err, os.ErrNotExist) && s.Explicit:
-			return nil, fmt.Errorf("Could not find configuration file at %s", s.Path)
+			c.Missing = []string{s.Path}
+			return fmt.Errorf("Could not find configuration file at %s", s.Path)
 		case errors.Is(err, os.ErrNotExist):
+			c.Missing = []string{s.Path}
 		case err != nil:
-			return nil, fmt.Errorf("reading configuration file: %w", err)
+			c.Files = []string{s.Path}
+			return fmt.Errorf("reading configuration file: %w", err)
 		default:
 			c.Loaded, c.Files = true, []string{s.Path}
 			if d, err = parse(s.Path, text, s.Env); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
@@ -302,25 +311,23 @@ func Load(s Sources) (*Config, error) {
 			continue
 		}
 		if err := d.set(o); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := d.include(s.Path, s.Env); err != nil {
-		return nil, err
+	err = d.include(s.Path, s.Env)
+	c.Files, c.Dirs, c.Missing = append(c.Files, d.files...), d.dirs, append(c.Missing, d.missing...)
+	if err != nil {
+		return err
 	}
-	c.Files, c.Dirs = append(c.Files, d.files...), d.dirs
 	for _, o := range last {
 		if err := d.set(o); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if !c.Loaded {
 		c.StdoutEnabled = true
 	}
-	if err := c.decode(d); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c.decode(d)
 }
 
 // UseRulesFiles replaces the rules files by those of the option -r.

@@ -109,6 +109,51 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// TestIncludeOfConfigMap includes a directory as Kubernetes fills it, with an editor's lock beside.
+func TestIncludeOfConfigMap(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	for _, d := range []string{"d", "d/..2026"} {
+		if err := os.Mkdir(path(d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"falco.yaml": "config_files: [" + path("d") + "]\n", "d/..2026/a.yaml": "priority: notice\n"} {
+		if err := os.WriteFile(path(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{"d/..data": "..2026", "d/a.yaml": "..data/a.yaml", "d/.#a.yaml": "ada@lab.17"} {
+		if err := os.Symlink(target, path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := Load(Sources{Path: path("falco.yaml"), Explicit: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{path("falco.yaml"), path("d/a.yaml")}; c.Priority != "notice" || !reflect.DeepEqual(c.Files, want) {
+		t.Errorf("priority %s of the files %v, want those of %v", c.Priority, c.Files, want)
+	}
+}
+
+// TestFilesOfBrokenConfiguration wants to be told what to wait for when a configuration cannot be loaded.
+func TestFilesOfBrokenConfiguration(t *testing.T) {
+	c, err := load(t, map[string]string{"falco.yaml": "config_files: [DIR/none, DIR/d]\n", "d/1.yaml": "a: ["})
+	if err == nil {
+		t.Fatal("it was loaded")
+	}
+	base := func(paths []string) (out []string) {
+		for _, p := range paths {
+			out = append(out, filepath.Base(p))
+		}
+		return out
+	}
+	if got, want := [][]string{base(c.Files), base(c.Dirs), base(c.Missing)}, [][]string{{"falco.yaml", "1.yaml"}, {"d"}, {"none"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("files, directories and what is missing are %v, want %v", got, want)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	c, err := load(t, map[string]string{"falco.yaml": "json_ouput: true\nsyscall_event_timeouts:\n  max_consecutives: 1000\nqqq: 1\n"})
 	if err != nil {

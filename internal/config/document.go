@@ -32,7 +32,7 @@ type document struct {
 	root    *yaml.Node
 	origins map[*yaml.Node]string // file of each node
 
-	files, dirs []string // that were included, and that were searched
+	files, dirs, missing []string // that were included, that were searched, and that do not exist
 }
 
 // parse reads one configuration file and expands the environment variables in its scalars.
@@ -221,6 +221,10 @@ func (d *document) include(mainFile string, env func(string) string) error {
 			return fmt.Errorf("%s: %w", Origin{d.origins[e], e.Line}, err)
 		}
 		files, err := expandDir(path)
+		if errors.Is(err, os.ErrNotExist) {
+			d.missing = append(d.missing, path)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s: config_files: %w", Origin{d.origins[e], e.Line}, err)
 		}
@@ -271,12 +275,11 @@ func includeEntry(e *yaml.Node) (path string, s Strategy, err error) {
 	return path, s, nil
 }
 
-// expandDir returns path, or the files of the directory path in the order of their names.
+// expandDir returns path, or the files of the directory path in the order of their names. Links count as what they lead to: those
+// to directories, such as Kubernetes makes beside the files of a config map, and to nothing, such as editors lock files with, are
+// no files.
 func expandDir(path string) ([]string, error) {
 	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -289,8 +292,9 @@ func expandDir(path string) ([]string, error) {
 	}
 	var files []string
 	for _, e := range entries {
-		if !e.IsDir() {
-			files = append(files, filepath.Join(path, e.Name()))
+		name := filepath.Join(path, e.Name())
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			files = append(files, name)
 		}
 	}
 	sort.Strings(files)

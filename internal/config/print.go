@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -16,12 +18,13 @@ func (c *Config) Print(w io.Writer) error {
 		if k.name == "rules_file" { // another name of rules_files
 			continue
 		}
-		value, err := json.Marshal(k.get(c))
+		shown := k.get(c)
+		if url, text := shown.(string); text && k.name == "http_output.url" {
+			shown = hideUser(url)
+		}
+		value, err := json.Marshal(shown)
 		if err != nil {
 			return fmt.Errorf("printing %s: %w", k.name, err)
-		}
-		if k.name == "http_output.url" {
-			value = []byte(hideUser(string(value)))
 		}
 		from := "default"
 		if o, ok := c.origins[k.name]; ok {
@@ -30,6 +33,18 @@ func (c *Config) Print(w io.Writer) error {
 		fmt.Fprintf(out, "%s: %s  # %s\n", k.name, value, from)
 	}
 	return out.Flush()
+}
+
+// Differ returns the keys below the named sections whose values differ between two configurations, in the order of the keys.
+func Differ(a, b *Config, sections ...string) []string {
+	var names []string
+	for _, k := range keys() {
+		section, _, _ := strings.Cut(k.name, ".")
+		if slices.Contains(sections, section) && !reflect.DeepEqual(k.get(a), k.get(b)) {
+			names = append(names, k.name)
+		}
+	}
+	return names
 }
 
 // printSelections returns what setSelections reads.
@@ -147,15 +162,18 @@ func secret(key string) bool {
 	return false
 }
 
-// hideUser replaces the user and password of a URL.
+// hideUser replaces the user and password of a URL, which may lack its scheme.
 func hideUser(url string) string {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		return url
+	begin := 0
+	if i := strings.Index(url, "://"); i >= 0 {
+		begin = i + len("://")
 	}
-	host, path, _ := strings.Cut(rest, "/")
+	host := url[begin:]
+	if i := strings.IndexByte(host, '/'); i >= 0 {
+		host = host[:i]
+	}
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		return scheme + "://***@" + host[i+1:] + "/" + path
+		return url[:begin] + "***" + url[begin+i:]
 	}
 	return url
 }

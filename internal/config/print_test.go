@@ -36,6 +36,34 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+func TestHideUser(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"https://user:secret@host/path", "https://***@host/path"},
+		{"https://user:secret@host", "https://***@host"},
+		{"user:secret@host:2801/x", "***@host:2801/x"},
+		{"http://host/a@b", "http://host/a@b"},
+		{"", ""},
+	} {
+		if got := hideUser(c.in); got != c.want {
+			t.Errorf("hideUser(%q) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestDiffer(t *testing.T) {
+	a, err := load(t, map[string]string{"falco.yaml": "engine: {kind: nodriver}\nsyscall_event_drops: {actions: [log]}\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := load(t, map[string]string{"falco.yaml": "engine: {kind: nodriver}\nsyscall_event_drops: {rate: 0.5}\ncapture: {enabled: true}\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(Differ(a, b, "engine", "syscall_event_drops"), " "); got != "syscall_event_drops.rate syscall_event_drops.actions" {
+		t.Errorf("different are %s", got)
+	}
+}
+
 func TestSchemaJSON(t *testing.T) {
 	var s struct {
 		Properties map[string]struct {

@@ -60,17 +60,37 @@ func (d *containerd) namespaces(ctx context.Context) ([]string, error) {
 }
 
 func (d *containerd) list(ctx context.Context, found func(*Container)) error {
-	all, err := d.namespaces(ctx)
+	call, stop := context.WithTimeout(ctx, listTime)
+	defer stop()
+	all, err := d.namespaces(call)
 	if err != nil {
 		return err
 	}
 	for _, ns := range all {
-		resp, err := containers.NewContainersClient(d.conn).List(in(ctx, ns), &containers.ListContainersRequest{})
-		if err != nil {
-			return said("listing the containers of namespace "+ns, err)
+		if err := d.listNamespace(ctx, ns, found); err != nil {
+			return err
 		}
-		for _, x := range resp.GetContainers()[:min(len(resp.GetContainers()), maxPicture)] {
-			found(d.describe(ctx, ns, x))
+	}
+	return nil
+}
+
+func (d *containerd) listNamespace(ctx context.Context, ns string, found func(*Container)) error {
+	call, stop := context.WithTimeout(ctx, listTime)
+	defer stop()
+	resp, err := containers.NewContainersClient(d.conn).List(in(call, ns), &containers.ListContainersRequest{})
+	if err != nil {
+		return said("listing the containers of namespace "+ns, err)
+	}
+	hung := 0
+	for _, x := range resp.GetContainers()[:min(len(resp.GetContainers()), maxPicture)] {
+		one, stop := context.WithTimeout(ctx, callTime)
+		found(d.describe(one, ns, x))
+		late := one.Err() != nil
+		stop()
+		if !late {
+			hung = 0
+		} else if hung++; hung == maxHung {
+			return fmt.Errorf("listing the containers of namespace %s: it does not answer any more", ns)
 		}
 	}
 	return nil

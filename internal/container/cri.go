@@ -89,13 +89,15 @@ func (d *criRuntime) watch(ctx context.Context, ready func(), found func(*Contai
 		return said("subscribing to its events", err)
 	}
 	ready()
-	for {
+	began := time.Now()
+	for first := true; ; first = false {
 		e, err := stream.Recv()
 		switch {
 		case unsupported(err) && kind == "containerd":
 			return d.watchContainerd(ctx, found, gone)
-		case unsupported(err):
-			return d.poll(ctx, found)
+		case unsupported(err), errors.Is(err, io.EOF) && first && time.Since(began) < callTime:
+			// cri-o without enable_pod_events, which is off by default, ends the stream at once.
+			return d.poll(ctx, found, gone)
 		case errors.Is(err, io.EOF):
 			return io.ErrUnexpectedEOF
 		case err != nil:
@@ -136,37 +138,63 @@ func (d *criRuntime) watchContainerd(ctx context.Context, found func(*Container)
 }
 
 // poll lists containers again and again.
-func (d *criRuntime) poll(ctx context.Context, found func(*Container)) error {
+func (d *criRuntime) poll(ctx context.Context, found func(*Container), gone func(string)) error {
 	t := time.NewTicker(relist)
 	defer t.Stop()
-	for {
+	// Who calls lists too, and at the same time: what is gone between the two is told of here.
+	before, err := d.ids(ctx)
+	for ; err == nil; before, err = d.again(ctx, before, found, gone) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-t.C:
 		}
-		call, stop := context.WithTimeout(ctx, listTime)
-		err := d.list(call, found)
-		stop()
-		if err != nil {
-			return err
+	}
+	return err
+}
+
+// again lists the containers once more: those that were there before and are not any more are gone. It returns those that there are.
+func (d *criRuntime) again(ctx context.Context, before []string, found func(*Container), gone func(string)) ([]string, error) {
+	ids, err := d.ids(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		there[id] = true
+	}
+	for _, id := range before {
+		if !there[id] {
+			gone(Short(id))
 		}
 	}
+	return ids, describe(ctx, d, ids, found, d.trouble)
 }
 
 func (d *criRuntime) list(ctx context.Context, found func(*Container)) error {
-	if _, err := d.identify(ctx); unsupported(err) {
-		return nil
+	ids, err := d.ids(ctx)
+	if err != nil {
+		return err
+	}
+	return describe(ctx, d, ids, found, d.trouble)
+}
+
+// ids lists the ids of all pods and containers.
+func (d *criRuntime) ids(ctx context.Context) ([]string, error) {
+	call, stop := context.WithTimeout(ctx, listTime)
+	defer stop()
+	if _, err := d.identify(call); unsupported(err) {
+		return nil, nil
 	} else if err != nil {
-		return said("asking for its version", err)
+		return nil, said("asking for its version", err)
 	}
-	pods, err := d.runtime().ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
+	pods, err := d.runtime().ListPodSandbox(call, &cri.ListPodSandboxRequest{})
 	if err != nil {
-		return said("listing its pods", err)
+		return nil, said("listing its pods", err)
 	}
-	all, err := d.runtime().ListContainers(ctx, &cri.ListContainersRequest{})
+	all, err := d.runtime().ListContainers(call, &cri.ListContainersRequest{})
 	if err != nil {
-		return said("listing its containers", err)
+		return nil, said("listing its containers", err)
 	}
 	var ids []string
 	for _, p := range pods.GetItems() {
@@ -175,7 +203,7 @@ func (d *criRuntime) list(ctx context.Context, found func(*Container)) error {
 	for _, c := range all.GetContainers() {
 		ids = append(ids, c.GetId())
 	}
-	return describe(ctx, d, ids, found, d.trouble)
+	return ids, nil
 }
 
 // criInfo is what is used of the JSON text that runtimes add to a status.

@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -27,7 +28,9 @@ type fakeCRI struct {
 	containers map[string]*cri.ContainerStatusResponse
 	pods       map[string]*cri.PodSandboxStatusResponse
 	events     chan *cri.ContainerEventResponse // nil where the runtime does not have them
+	ends       bool                             // without them it ends the stream rather than to refuse it
 	hang       bool
+	listed     int // times
 }
 
 func (f *fakeCRI) Version(ctx context.Context, _ *cri.VersionRequest) (*cri.VersionResponse, error) {
@@ -40,6 +43,7 @@ func (f *fakeCRI) Version(ctx context.Context, _ *cri.VersionRequest) (*cri.Vers
 func (f *fakeCRI) ListContainers(context.Context, *cri.ListContainersRequest) (*cri.ListContainersResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.listed++
 	out := &cri.ListContainersResponse{}
 	for id := range f.containers {
 		out.Containers = append(out.Containers, &cri.Container{Id: id})
@@ -80,6 +84,9 @@ func (f *fakeCRI) ImageStatus(context.Context, *cri.ImageStatusRequest) (*cri.Im
 }
 
 func (f *fakeCRI) GetContainerEvents(_ *cri.GetEventsRequest, s grpc.ServerStreamingServer[cri.ContainerEventResponse]) error {
+	if f.events == nil && f.ends {
+		return nil
+	}
 	if f.events == nil {
 		return status.Error(codes.Unimplemented, "no events")
 	}
@@ -211,6 +218,60 @@ func TestCRIFollows(t *testing.T) {
 	}
 	if !u.Gone || u.Key != idOf("a")[:12] {
 		t.Errorf("the end gave %+v", u)
+	}
+}
+
+// TestCRIWithoutEvents follows a runtime that tells nothing by itself: cri-o without enable_pod_events, and others.
+func TestCRIWithoutEvents(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		f := &fakeCRI{name: "cri-o", ends: ends, containers: map[string]*cri.ContainerStatusResponse{idOf("a"): criContainer(idOf("a"), `{}`)}}
+		d := newCRI(serveCRI(t, f), &Config{LabelLimit: 100}, func(error) {})
+		defer d.close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- d.watch(ctx, func() {}, func(*Container) {}, func(string) {}) }()
+		await(t, "a listing", func() bool {
+			select {
+			case err := <-ended:
+				t.Fatalf("the stream ends by itself: %v; it is given up: %v", ends, err)
+			default:
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.listed > 0
+		})
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) && status.Code(err) != codes.Canceled && !strings.Contains(err.Error(), "Canceled") {
+			t.Errorf("it ended with %v", err)
+		}
+	}
+}
+
+// TestCRIListsAgain wants to be told what came and what went between two listings.
+func TestCRIListsAgain(t *testing.T) {
+	f := &fakeCRI{
+		name: "cri-o", containers: map[string]*cri.ContainerStatusResponse{idOf("a"): criContainer(idOf("a"), `{}`)},
+		pods: map[string]*cri.PodSandboxStatusResponse{idOf("b"): criPod(idOf("b"), `{}`)},
+	}
+	d := newCRI(serveCRI(t, f), &Config{LabelLimit: 100}, func(err error) { t.Error(err) })
+	defer d.close()
+	var news []string
+	found := func(c *Container) { news = append(news, "found "+c.ID[:1]) }
+	gone := func(key string) { news = append(news, "gone "+key) }
+	ids, err := d.again(t.Context(), nil, found, gone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	f.containers = map[string]*cri.ContainerStatusResponse{idOf("c"): criContainer(idOf("c"), `{}`)}
+	f.mu.Unlock()
+	if _, err = d.again(t.Context(), ids, found, gone); err != nil {
+		t.Fatal(err)
+	}
+	want := "found b, found a, gone " + idOf("a")[:12] + ", found b, found c"
+	if got := strings.Join(news, ", "); got != want {
+		t.Errorf("news are %s, want %s", got, want)
 	}
 }
 

@@ -96,7 +96,10 @@ func (d *docker) get(ctx context.Context, path string, into any) error {
 
 func (d *docker) list(ctx context.Context, found func(*Container)) error {
 	var all []struct{ ID string }
-	if err := d.get(ctx, "/containers/json?all=true", &all); err != nil {
+	call, stop := context.WithTimeout(ctx, listTime)
+	err := d.get(call, "/containers/json?all=true", &all)
+	stop()
+	if err != nil {
 		return err
 	}
 	ids := make([]string, len(all))

@@ -17,7 +17,7 @@ import (
 // runtime is one container runtime behind one socket. Its methods end soon after their context; lookup and close may be
 // called while the others run.
 type runtime interface {
-	// list describes every container that there is.
+	// list describes every container that there is. It ends soon after the runtime has ceased to answer.
 	list(ctx context.Context, found func(*Container)) error
 	// watch describes containers as they come and go, until the connection breaks. It calls ready once nothing can be missed
 	// any more.
@@ -37,10 +37,15 @@ type Wanted struct {
 // errNone says that a runtime does not know a container.
 var errNone = errors.New("no such container")
 
-// describe looks up each of the containers. One that is gone by now is left out; what else goes wrong is trouble, and the others follow.
+// describe looks up each of the containers. One that is gone by now is left out; what else goes wrong is trouble, and the others follow,
+// unless the runtime leaves too many calls after each other without an answer.
 func describe(ctx context.Context, r runtime, ids []string, found func(*Container), trouble func(error)) error {
+	hung := 0
 	for _, id := range ids[:min(len(ids), maxPicture)] {
-		c, err := r.lookup(ctx, Wanted{ID: id})
+		call, stop := context.WithTimeout(ctx, callTime)
+		c, err := r.lookup(call, Wanted{ID: id})
+		late := call.Err() != nil
+		stop()
 		switch {
 		case err == nil:
 			found(c)
@@ -48,6 +53,11 @@ func describe(ctx context.Context, r runtime, ids []string, found func(*Containe
 			return err
 		case !errors.Is(err, errNone):
 			trouble(err)
+		}
+		if err == nil || !late {
+			hung = 0
+		} else if hung++; hung == maxHung {
+			return err
 		}
 	}
 	return nil
@@ -60,8 +70,9 @@ const (
 	maxFinding  = 64               // containers that are looked for at once
 	maxPicture  = 16384            // containers of the picture
 	maxKeepers  = 256              // sockets
+	maxHung     = 3                // calls of a listing without an answer, one after the other
 	callTime    = 5 * time.Second  // a call to a runtime
-	listTime    = 30 * time.Second // the listing of all containers
+	listTime    = 30 * time.Second // the listing of what there is; each container is then asked for by a call of its own
 	retryTime   = 30 * time.Millisecond
 	lookTime    = 30 * time.Second // between two looks for a socket that is not there
 	searchPause = time.Second      // between two looks for new sockets
@@ -635,10 +646,7 @@ func (k *keeper) follow(ctx context.Context) error {
 		return err
 	case <-ready:
 	}
-	call, stop := context.WithTimeout(ctx, listTime)
-	err := rt.list(call, found)
-	stop()
-	if err != nil {
+	if err := rt.list(ctx, found); err != nil {
 		cancel()
 		if ended := <-watched; !errors.Is(ended, context.Canceled) {
 			return errors.Join(fmt.Errorf("listing the containers: %w", err), ended)
@@ -659,7 +667,7 @@ func (k *keeper) follow(ctx context.Context) error {
 	if recovered {
 		k.r.cfg.Log("container runtime %s answers again: %d containers", k, len(current))
 	}
-	err = <-watched
+	err := <-watched
 	mu.Lock()
 	k.mine = listed
 	mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -252,6 +253,57 @@ func TestHangingRuntimeIsWaitedForBriefly(t *testing.T) {
 	}
 	if took := time.Since(begin); took > callTime+time.Second {
 		t.Errorf("the answer took %v", took)
+	}
+}
+
+// slow is a runtime that answers in a second each time, and not at all about some containers.
+type slow struct {
+	runtime
+	hangs func(id string) bool
+}
+
+func (r slow) lookup(ctx context.Context, want Wanted) (*Container, error) {
+	answer := time.After(time.Second)
+	if r.hangs(want.ID) {
+		answer = nil
+	}
+	select {
+	case <-answer:
+		return &Container{ID: want.ID}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestListingGoesOn lists many containers of a slow runtime, and some about which it does not answer.
+func TestListingGoesOn(t *testing.T) {
+	var ids []string
+	for i := range 100 {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	for _, c := range []struct {
+		name  string
+		hangs func(id string) bool
+		found int
+		ends  bool
+	}{
+		{"slow", func(string) bool { return false }, 100, true},
+		{"every other hangs", func(id string) bool { return id[len(id)-1]&1 == 1 }, 50, true},
+		{"all hang from the tenth on", func(id string) bool { return len(id) > 1 }, 10, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				found := 0
+				begin := time.Now()
+				err := describe(t.Context(), slow{hangs: c.hangs}, ids, func(*Container) { found++ }, func(error) {})
+				if found != c.found || (err == nil) != c.ends {
+					t.Errorf("%d containers, want %d; error %v", found, c.found, err)
+				}
+				if took := time.Since(begin); !c.ends && took > 10*time.Second+maxHung*callTime {
+					t.Errorf("a runtime that hangs was waited for %v", took)
+				}
+			})
+		})
 	}
 }
 

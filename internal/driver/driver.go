@@ -4,7 +4,7 @@
 // One program is attached to the exit of all system calls (or copies of it, see below). A table of one byte per call, shared with it, says whether the
 // call is wanted; an unwanted call costs a load and a branch more than an empty program. A wanted one is passed to the program of
 // its own, which writes the event in Falco's encoding into the ring of its CPU. SetSyscalls changes the table while
-// events flow. The programs need Linux 5.8 or later with BTF, run on amd64 and arm64, and see 32-bit callers as well.
+// events flow. The programs need Linux 5.8 or later with BTF, and run on amd64 and arm64. On amd64 they see 32-bit callers as well.
 //
 // Strings and lists are cut at the limits of the programs (4096 bytes for a path, argument list or environment, the NUL
 // included). What was cut is counted, and Truncated tells it of the last event.
@@ -155,8 +155,8 @@ func AllSyscalls() []event.SC {
 	return all
 }
 
-// Next makes e the next event. It returns event.ErrIdle when none came for about 100 ms, and io.EOF after Close. What
-// e refers to is valid until the next call.
+// Next makes e the next event. It returns event.ErrIdle when none came for about 100 ms, and after Close io.EOF, when it has delivered
+// what happened before. What e refers to is valid until the next call.
 func (d *Driver) Next(e *event.Event) error {
 	for {
 		rec := d.merger.next()
@@ -184,6 +184,9 @@ func (d *Driver) Next(e *event.Event) error {
 	}
 }
 
+// Now returns the time that an event has which happens now, in ns since the epoch. It goes on evenly, whoever sets the machine's clock.
+func (d *Driver) Now() uint64 { return bootTime() + atomic.LoadUint64(d.shared.bootEpoch) }
+
 // Truncated reports whether a string or list of the last event was cut at its limit. It belongs to the goroutine of Next.
 func (d *Driver) Truncated() bool {
 	return d.last != nil && binary.LittleEndian.Uint16(d.last[2:])&prefixTruncated != 0
@@ -201,8 +204,8 @@ func (d *Driver) Problems() []error {
 	return out
 }
 
-// Close detaches the programs and makes Next return io.EOF once it has delivered what it was at. The events not read by then
-// are gone. The rings' memory is given back when the Driver is no longer referred to, because the last event lies in it.
+// Close detaches the programs. Next goes on to deliver what is in the rings by then, and returns io.EOF. The rings' memory is given back
+// when the Driver is no longer referred to, because the last event lies in it.
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

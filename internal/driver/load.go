@@ -203,6 +203,34 @@ func (d *Driver) makeMaps(cfg *Config, nCPU int) error {
 	return d.makeRings(cfg, nCPU)
 }
 
+// onlineCPUs returns how many CPUs are online. It is not runtime.NumCPU, which counts those that this process may run on: events come from
+// all of them.
+func onlineCPUs() int {
+	list, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if n := countCPUs(string(list)); err == nil && n > 0 {
+		return n
+	}
+	return runtime.NumCPU()
+}
+
+// countCPUs returns how many CPUs a list of the kernel's names, as "0-3,8"; 0 for what is no such list.
+func countCPUs(list string) int {
+	n := 0
+	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.ParseUint(first, 10, 16)
+		to, err2 := strconv.ParseUint(last, 10, 16)
+		if err1 != nil || err2 != nil || to < from {
+			return 0
+		}
+		n += int(to-from) + 1
+	}
+	return n
+}
+
 // makeRings makes the ring buffers and tells each CPU which is its own. The CPUs that are online share them evenly; one that comes
 // later joins the ring that its number falls to.
 func (d *Driver) makeRings(cfg *Config, nCPU int) error {
@@ -210,7 +238,7 @@ func (d *Driver) makeRings(cfg *Config, nCPU int) error {
 	if per == 0 || per > nCPU {
 		per = nCPU
 	}
-	n := (min(runtime.NumCPU(), nCPU) + per - 1) / per
+	n := (min(onlineCPUs(), nCPU) + per - 1) / per
 	var rings []*ring
 	var fds []int
 	var mappings [][2][]byte

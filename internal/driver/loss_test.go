@@ -2,6 +2,7 @@ package driver
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -165,6 +166,34 @@ func TestClose(t *testing.T) {
 	}
 	if err := d.SetSyscalls(nil); err == nil {
 		t.Error("SetSyscalls works after Close")
+	}
+}
+
+// TestCloseLosesNothing closes the driver before anybody has read what happened.
+func TestCloseLosesNothing(t *testing.T) {
+	d := open(t, Config{Syscalls: scs(t, "openat"), CPUsPerBuffer: 1})
+	const calls = 1000
+	for i := range calls {
+		unix.Open(fmt.Sprintf("/nowhere/%d", i), unix.O_RDONLY, 0)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var e event.Event
+	var err error
+	for next := 0; ; {
+		if err = d.Next(&e); err != nil {
+			if next != calls {
+				t.Errorf("%d calls were delivered, want %d", next, calls)
+			}
+			break
+		}
+		if name, _ := e.Text(2); name == fmt.Sprintf("/nowhere/%d", next) {
+			next++
+		}
+	}
+	if err != io.EOF {
+		t.Errorf("at the end: %v, want EOF", err)
 	}
 }
 

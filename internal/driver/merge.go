@@ -40,6 +40,7 @@ type merger struct {
 	broken uint64 // records that could not be
 	quota  uint64 // bytes read from a ring before they are given back, though the batch is not over
 	waits  int    // batches in a row that a busy record ended
+	ended  bool   // a busy record ended this batch
 }
 
 func newMerger(rings []*ring) *merger {
@@ -57,6 +58,10 @@ func newMerger(rings []*ring) *merger {
 func (m *merger) look(limit uint64) bool {
 	any := false
 	m.limit = limit
+	if !m.ended {
+		m.waits = 0
+	}
+	m.ended = false
 	for _, r := range m.rings {
 		if r.look() {
 			any = true
@@ -128,10 +133,10 @@ func (m *merger) settle(r *ring) bool {
 	}
 	for range spins {
 		if _, state := r.peek(); state != ringBusy {
-			m.waits = 0
 			return true
 		}
 	}
+	m.ended = true
 	if m.waits < patience {
 		m.waits++
 		m.limit = 0

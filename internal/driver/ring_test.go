@@ -193,6 +193,28 @@ func TestMergeWaitsForBusy(t *testing.T) {
 	}
 }
 
+// TestMergeWaitsEachTime checks that patience is for one record that is not committed, and not used up by many that are soon.
+func TestMergeWaitsEachTime(t *testing.T) {
+	a, b := newFakeRing(1<<16, 0), newFakeRing(1<<16, 0)
+	mg := newMerger([]*ring{a.ring(), b.ring()})
+	for i := range uint64(2 * patience) {
+		busy := record(10*i+1, 0)
+		pos, _ := a.put(busy, recordBusy)
+		b.put(record(10*i+2, 0), 0)
+		if mg.look(1 << 63); mg.ready() {
+			t.Fatalf("record %d: a younger one is delivered before it", i)
+		}
+		a.poke(pos, []byte{byte(len(busy)), 0, 0, 0})
+		mg.look(1 << 63)
+		for want := 10*i + 1; want <= 10*i+2; want++ {
+			if rec := mg.next(); rec == nil || binary.LittleEndian.Uint64(rec[prefixSize:]) != want {
+				t.Fatalf("got %v, want time %d", rec, want)
+			}
+		}
+		mg.release()
+	}
+}
+
 func TestMergeAllocatesNothing(t *testing.T) {
 	a, b := newFakeRing(1<<16, 0), newFakeRing(1<<16, 0)
 	mg := newMerger([]*ring{a.ring(), b.ring()})

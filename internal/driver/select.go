@@ -1,8 +1,11 @@
 package driver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -62,11 +65,10 @@ func (d *Driver) SetSyscalls(calls []event.SC) error {
 	if d.closed {
 		return errClosed
 	}
-	var interest [512]byte
+	var wanted interest
 	handlers := map[event.SC]string{}
 	want := map[string]bool{programsProgSysGeneric: true}
 	tracepoints := map[string]bool{programsProgDispatch: true}
-	var socketcall [32]uint16
 	for _, sc := range calls {
 		if int(sc) >= event.NumSC || event.Syscalls()[sc].Name == "" {
 			return fmt.Errorf("selecting system calls: there is no call %d", sc)
@@ -75,16 +77,7 @@ func (d *Driver) SetSyscalls(calls []event.SC) error {
 		for _, t := range d.tracepointsOf(s) {
 			tracepoints[t] = true
 		}
-		if nr := s.NR[d.nativeArch]; nr >= 0 && int(nr) < len(interest) {
-			interest[nr] |= 1
-		}
-		if nr := s.NR[event.ArchIA32]; nr >= 0 && int(nr) < len(interest) {
-			interest[nr] |= 2
-		}
-		if n := socketcallNumber(s.Name); n != 0 {
-			socketcall[n] = uint16(sc)
-			interest[102] |= 2
-		}
+		wanted.add(s, d.nativeArch)
 		if h := d.handlerOf(s); h != "" {
 			handlers[sc], want[h] = h, true
 		}
@@ -101,7 +94,31 @@ func (d *Driver) SetSyscalls(calls []event.SC) error {
 	if err := d.fill(handlers); err != nil {
 		return err
 	}
-	return d.attach(tracepoints, &interest, &socketcall)
+	return d.attach(tracepoints, &wanted)
+}
+
+// interest is the tables of what is wanted, as the programs have them (see shared).
+type interest struct {
+	calls      [512]byte
+	socketcall [32]uint16
+}
+
+// add makes a call wanted on a machine. Of 32-bit callers it is wanted on amd64 only: those of arm64 have numbers of their own, and taken for
+// those of i386 they would tell of calls that nobody made.
+func (w *interest) add(s *event.Syscall, native event.Arch) {
+	if nr := s.NR[native]; nr >= 0 && int(nr) < len(w.calls) {
+		w.calls[nr] |= 1
+	}
+	if native != event.ArchX8664 {
+		return
+	}
+	if nr := s.NR[event.ArchIA32]; nr >= 0 && int(nr) < len(w.calls) {
+		w.calls[nr] |= 2
+	}
+	if n := socketcallNumber(s.Name); n != 0 {
+		w.socketcall[n] = uint16(s.SC)
+		w.calls[102] |= 2
+	}
 }
 
 // tracepointsOf returns the programs outside the system call exits that s needs: a successful execve is told by the scheduler, because
@@ -227,7 +244,7 @@ func (d *Driver) fill(handlers map[event.SC]string) error {
 }
 
 // attach makes exactly the given programs attached, and the calls of interest wanted.
-func (d *Driver) attach(tracepoints map[string]bool, interest *[512]byte, socketcall *[32]uint16) error {
+func (d *Driver) attach(tracepoints map[string]bool, wanted *interest) error {
 	kept := d.attached[:0]
 	var errs []error
 	for _, a := range d.attached {
@@ -239,9 +256,9 @@ func (d *Driver) attach(tracepoints map[string]bool, interest *[512]byte, socket
 		}
 	}
 	d.attached = kept
-	copy(d.shared.socketcall[:], socketcall[:])
-	copy(d.shared.interest[:], interest[:])
-	for name := range tracepoints {
+	copy(d.shared.socketcall[:], wanted.socketcall[:])
+	copy(d.shared.interest[:], wanted.calls[:])
+	for _, name := range inOrder(tracepoints) {
 		if d.loaded[name] == nil {
 			continue // reported by Problems
 		}
@@ -259,4 +276,15 @@ func (d *Driver) attach(tracepoints map[string]bool, interest *[512]byte, socket
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// inOrder returns the programs in the order in which they are attached: that of the system calls is last. A process whose making was seen has
+// then whatever it runs and its end seen too. What happened before is found in /proc.
+func inOrder(tracepoints map[string]bool) []string {
+	return slices.SortedFunc(maps.Keys(tracepoints), func(a, b string) int {
+		if last := programsProgDispatch; a == last || b == last {
+			return cmp.Compare(boolWord(a == last), boolWord(b == last))
+		}
+		return cmp.Compare(a, b)
+	})
 }

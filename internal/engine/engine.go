@@ -64,7 +64,7 @@ type Config struct {
 	Tick func(*Engine)
 	// Hold is how long (ns) an alert waits for what a container runtime says of the container of its event; 0 is not at all.
 	Hold uint64
-	// Now is the time in ns since the epoch, used while no events come.
+	// Now is the time in ns since the epoch by the clock of the events, used while no events come.
 	Now func() uint64
 }
 
@@ -150,7 +150,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		if ev.Dump&event.StateOnly == 0 {
 			e.match(c)
 		}
-		if ev.Time > e.next {
+		if e.due(ev.Time) {
 			if err := e.everySecond(ev.Time); err != nil {
 				return err
 			}
@@ -217,9 +217,12 @@ func (e *Engine) over(now uint64) bool {
 // State returns the state. While Run runs it may be called from Tick only.
 func (e *Engine) State() *state.State { return e.cfg.State }
 
+// due reports whether it is time for everySecond: next is over, or so far away that the clock must have been set back since.
+func (e *Engine) due(now uint64) bool { return e.next-now > 2*second } // below 0 it is far above, too
+
 // everySecond does what needs doing about once a second of event time.
 func (e *Engine) everySecond(now uint64) error {
-	if now <= e.next {
+	if !e.due(now) {
 		return nil
 	}
 	e.next = now + second

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/saker-sec/saker/internal/alert"
 	"github.com/saker-sec/saker/internal/engine"
@@ -149,24 +150,24 @@ func TestRunReportsErrors(t *testing.T) {
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	s := &script{steps: slices.Repeat([]string{"/a/1"}, 100)}
-	s.hook = func(step int) {
-		if step == 10 {
-			cancel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &script{steps: slices.Repeat([]string{"/a/1"}, 100)}
+		s.hook = func(step int) {
+			if step == 10 {
+				cancel()
+				synctest.Wait() // until the engine knows
+			}
 		}
-	}
-	n := 0
-	e := engine.New(engine.Config{Source: s, State: newState(), Rules: compile(t, true, "one=/a/"), Report: func(*alert.Alert) { n++ }})
-	if err := e.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if n < 10 || n == 100 {
-		t.Logf("the context was noticed after %d events", n)
-	}
-	if n > 100 || n < 9 {
-		t.Errorf("%d alerts", n)
-	}
+		n := 0
+		e := engine.New(engine.Config{Source: s, State: newState(), Rules: compile(t, true, "one=/a/"), Report: func(*alert.Alert) { n++ }})
+		if err := e.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n != 10 {
+			t.Errorf("%d alerts, want those of the 10 events that came before the context was done", n)
+		}
+	})
 }
 
 // TestSwap exchanges the rules in the middle of a stream: every event meets one ruleset, none is lost.
@@ -217,6 +218,29 @@ func TestDropsRaiseAlerts(t *testing.T) {
 	c.Drops.Actions = engine.DropExit
 	if _, _, err := run(t, c, &script{steps: []string{"/x", "/x", "/x", "/x"}}); !errors.Is(err, engine.ErrDrops) {
 		t.Errorf("with action exit: %v", err)
+	}
+}
+
+// TestClockIsSetBack counts the looks at losses, shed entries and metrics before and after the clock of the events goes back by an hour.
+func TestClockIsSetBack(t *testing.T) {
+	s := &script{now: 1e18, steps: slices.Concat(slices.Repeat([]string{"/x"}, 20), slices.Repeat([]string{"idle"}, 20))}
+	steps := 0
+	s.hook = func(step int) {
+		steps = step
+		if step == 11 || step == 31 {
+			s.now -= 3600 * 1e9
+		}
+	}
+	ticks := make([]int, 4)
+	c := engine.Config{Rules: compile(t, true, "one=/a/"), Tick: func(*engine.Engine) { ticks[(steps-1)/10]++ }}
+	if _, _, err := run(t, c, s); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range ticks {
+		if n < 3 || n > 6 {
+			t.Errorf("in each five seconds %v times, want 3 to 6 in those from the %dth on", ticks, 5*i)
+			break
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ type Catalogue struct {
 	// evt.plugininfo. nil when no plugin is loaded.
 	Plugin PluginInfo
 
-	whole    *Catalogue // that this one is a part of; nil for a whole
+	whole    *Catalogue // that this one was made of, which knows the hosts; nil for one of its own
 	classes  []*Class
 	fields   map[string]*Field
 	hosts    atomic.Pointer[map[netip.Addr][]string]
@@ -65,14 +65,28 @@ func (c *Catalogue) Add(class *Class) {
 
 // Of returns the part of the catalogue that rules of an event source can name: the classes of that source, and those of all.
 func (c *Catalogue) Of(source string) *Catalogue {
-	part := &Catalogue{Sources: c.Sources, LookupHost: c.LookupHost, Plugin: c.Plugin, whole: c, fields: map[string]*Field{}}
-	part.hosts.Store(&map[netip.Addr][]string{})
+	return c.with(func(class *Class) bool { return class.Source == "" || class.Source == source })
+}
+
+// With returns the catalogue with further classes. Hosts are resolved for both.
+func (c *Catalogue) With(classes ...*Class) *Catalogue {
+	out := c.with(func(*Class) bool { return true })
+	for _, class := range classes {
+		out.Add(class)
+	}
+	return out
+}
+
+// with returns a catalogue of some of the classes, whose hosts are those of c.
+func (c *Catalogue) with(which func(*Class) bool) *Catalogue {
+	out := &Catalogue{Sources: c.Sources, LookupHost: c.LookupHost, Plugin: c.Plugin, whole: c, fields: map[string]*Field{}}
+	out.hosts.Store(&map[netip.Addr][]string{})
 	for _, class := range c.classes {
-		if class.Source == "" || class.Source == source {
-			part.Add(class)
+		if which(class) {
+			out.Add(class)
 		}
 	}
-	return part
+	return out
 }
 
 // Classes returns the classes in order. They must not be changed.

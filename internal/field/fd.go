@@ -659,15 +659,20 @@ func bindDevice(arg string, filtering bool) (*Extractor, error) {
 // bindNameRaw binds fd.nameraw, in which slashes that follow another one are left out.
 func bindNameRaw(string, bool) (*Extractor, error) {
 	n := namer{raw: true}
-	return buildWith(costBuild, func(c *state.Ctx, dst []byte) ([]byte, bool) {
+	var buf []byte
+	return &Extractor{Cost: costBuild, Text: func(c *state.Ctx) (string, bool) {
 		name, ok := n.name(c)
-		for i := 0; i < len(name); i++ {
+		if !ok || !strings.Contains(name, "//") {
+			return name, ok
+		}
+		buf = buf[:0]
+		for i := range len(name) {
 			if name[i] != '/' || i == 0 || name[i-1] != '/' {
-				dst = append(dst, name[i])
+				buf = append(buf, name[i])
 			}
 		}
-		return dst, ok
-	}), nil
+		return event.View(buf), true
+	}}, nil
 }
 
 // splitFD is the split of fd.types: the number of a descriptor or nothing.

@@ -142,6 +142,7 @@ func (s *changeStore) compare(uid string, now *content, missed bool) {
 	if now == nil {
 		return
 	}
+	defer func() { now.user = "" }() // it is told with the change, and does not stay with the object
 	old := s.all[uid]
 	if !s.keep(uid, now) || old == nil && now.managed {
 		return
@@ -153,7 +154,6 @@ func (s *changeStore) compare(uid string, now *content, missed bool) {
 		return
 	}
 	s.c.tell(describe(s.kind, uid, old, now, missed))
-	now.user = ""
 }
 
 // keep remembers an object.

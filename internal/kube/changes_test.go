@@ -122,7 +122,10 @@ func TestChangesOfWorkloads(t *testing.T) {
 	w.want(t, "update Deployment prod/web by kubectl-edit main: nginx:1.25 -> nginx:1.26",
 		"update Deployment prod/web by kubectl-edit main: nginx:1.26 -> evil.example/nginx floating [evil.example/nginx] registries [evil.example]")
 	s.Put(dsPath, privileged)
-	s.Delete(deployPath, "prod", "web")
+	quiet := workload("Deployment", "web", "evil.example/nginx")
+	quiet["status"] = kubetest.Object{"replicas": 8}
+	s.Put(deployPath, quiet)
+	s.Delete(deployPath, "prod", "web") // by whom is not known
 	eventually(t, "four changes are seen", func() bool { w.take(); return len(w.seen) == 4 })
 	ds, gone := w.seen[2], w.seen[3]
 	if ds.Kind != "DaemonSet" {

@@ -222,6 +222,7 @@ func TestGetopt(t *testing.T) {
 		{"getopt(l.texts, 'abc:')[a] = a", true},
 		{"getopt(l.texts, 'abc:')[q] exists", false},
 		{"getopt(l.texts, 'abc:') intersects (v1)", true},
+		{"getopt(('-x', 'q', getopt(l.texts, 'abc:')[c]), 'x:')[x] = q", true},
 	}
 	m := NewCompiler(ff, nil, nil)
 	for _, c := range cases {

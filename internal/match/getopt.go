@@ -29,6 +29,10 @@ func (c *Compiler) getopt(args []*term, selector string, selected bool) (*term, 
 	slot := c.frame.lists
 	c.frame.lists++
 	scan := func(f *Frame) (*optionScan, bool) {
+		list, ok := words.multi(f) // first: it may be a getopt itself
+		if !ok {
+			return nil, false
+		}
 		o := &f.options
 		o.spec = fixed
 		if !spec.literal {
@@ -37,10 +41,6 @@ func (c *Compiler) getopt(args []*term, selector string, selected bool) (*term, 
 				return nil, false
 			}
 			o.spec = parseOptionSpec(s)
-		}
-		list, ok := words.multi(f)
-		if !ok {
-			return nil, false
 		}
 		o.selector, o.selected, o.given, o.out = selector, "", false, f.lists[slot].vals[:0]
 		o.scan(list)

@@ -2,13 +2,10 @@ package procfs
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/saker-sec/saker/internal/event"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -40,9 +37,9 @@ func (f *FS) rootOr(otherwise string) string {
 func (f *FS) rootOf(pid int64) string { return f.proc + "/" + strconv.FormatInt(pid, 10) + "/root" }
 
 func usersIn(root string) ([]event.User, error) {
-	text, err := readIn(root, "etc/passwd")
+	text, err := readIn(root, "etc/passwd", maxAccounts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading accounts: %w", err)
 	}
 	var out []event.User
 	for line := range strings.Lines(text) {
@@ -60,9 +57,9 @@ func usersIn(root string) ([]event.User, error) {
 }
 
 func groupsIn(root string) ([]event.Group, error) {
-	text, err := readIn(root, "etc/group")
+	text, err := readIn(root, "etc/group", maxAccounts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading accounts: %w", err)
 	}
 	var out []event.Group
 	for line := range strings.Lines(text) {
@@ -75,37 +72,6 @@ func groupsIn(root string) ([]event.Group, error) {
 		}
 	}
 	return out, nil
-}
-
-// readIn reads a regular file below root. Symbolic links in it, absolute ones included, lead to places below root, so that
-// a container cannot make us read the host's files (openat2(2), RESOLVE_IN_ROOT; Linux 5.6).
-func readIn(root, path string) (string, error) {
-	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", &os.PathError{Op: "opening the root directory", Path: root, Err: err}
-	}
-	defer unix.Close(dir)
-	fd, err := unix.Openat2(dir, path, &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
-	if err != nil {
-		return "", &os.PathError{Op: "reading accounts", Path: root + "/" + path, Err: err}
-	}
-	file := os.NewFile(uintptr(fd), root+"/"+path)
-	defer file.Close()
-	fi, err := file.Stat()
-	if err != nil {
-		return "", fmt.Errorf("reading accounts: %w", err)
-	}
-	if !fi.Mode().IsRegular() {
-		return "", &os.PathError{Op: "reading accounts, not a regular file", Path: root + "/" + path, Err: unix.EINVAL}
-	}
-	var text strings.Builder
-	if _, err := io.Copy(&text, io.LimitReader(file, maxAccounts)); err != nil {
-		return "", fmt.Errorf("reading accounts: %w", err)
-	}
-	return text.String(), nil
 }
 
 func id(s string) (uint32, bool) {

@@ -12,11 +12,11 @@ import (
 // own UTS namespace and the boot time. It fails when there is no boot time, as when root is not the root of a machine.
 func (f *FS) Machine() (event.Machine, error) {
 	s := f.newScan()
-	if s.bootTime == 0 {
+	if s.boot() == 0 {
 		return event.Machine{}, fmt.Errorf("reading the boot time in %s/stat: no btime line; is %q where the host's root is mounted?",
 			f.proc, f.rootOr("/"))
 	}
-	m := event.Machine{BootTime: s.bootTime}
+	m := event.Machine{BootTime: s.boot()}
 	for line := range bytes.Lines(s.read(f.proc+"/stat", maxFile)) {
 		if rest, ok := bytes.CutPrefix(line, []byte("cpu")); ok && len(rest) > 0 && rest[0] != ' ' {
 			m.NumCPUs++

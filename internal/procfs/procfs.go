@@ -24,7 +24,7 @@ import (
 )
 
 // ErrNotFound is wrapped by the error of Thread for a thread that does not exist, no longer exists or belongs to the kernel,
-// and by that of Descriptor for a descriptor that is not open.
+// by that of Descriptor for a descriptor that is not open, and by that of Cwd for a process that does not exist.
 var ErrNotFound = errors.New("not found")
 
 // FS reads one machine. It holds no state between calls and may be used by several goroutines.
@@ -116,6 +116,15 @@ func (f *FS) Descriptor(pid, fd int64) (event.Descriptor, error) {
 		}
 	}
 	return event.Descriptor{}, fmt.Errorf("reading descriptor %d of process %d in %s: %w", fd, pid, f.proc, ErrNotFound)
+}
+
+// Cwd returns the working directory of a process as its cwd link has it.
+func (f *FS) Cwd(pid int64) (string, error) {
+	cwd, err := os.Readlink(f.proc + "/" + strconv.FormatInt(pid, 10) + "/cwd")
+	if err != nil {
+		return "", fmt.Errorf("reading the working directory of process %d in %s: %w", pid, f.proc, ErrNotFound)
+	}
+	return cwd, nil
 }
 
 // Alive says whether a thread exists. A zombie does.

@@ -368,6 +368,37 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
+// TestInside reads below the root directory of a process that wants us to open what it may not.
+func TestInside(t *testing.T) {
+	f := machine()
+	f["secret"] = statOf("secret", "S", 700)
+	inside := func(pid int, init string) {
+		f.add(pid, pid, fake{
+			"status": statusOf(pid, pid, ""), "stat": statOf("x", "S", 250), "comm": "x\n", "cmdline": "x\x00",
+			"ns/pid": strconv.Itoa(pid), "root/proc/1/stat": init,
+		})
+	}
+	inside(100, statOf("init", "S", 200))
+	inside(101, "-> $ROOT/secret")
+	inside(102, "-> ../../../../../secret")
+	inside(103, "-> 2/stat")
+	f["proc/103/root/proc/1/2/stat"] = statOf("init", "S", 300)
+	fs := f.build(t)
+	for pid, want := range map[int64]uint64{100: 1700000002_000000000, 101: 0, 102: 0, 103: 1700000003_000000000} {
+		if got := one(t, fs, pid).PidnsInitStart; got != want {
+			t.Errorf("the pid namespace of process %d began at %d, want %d", pid, got, want)
+		}
+	}
+	// A socket stands for all that is dangerous to open; opening one fails in its own way.
+	etc := fs.proc + "/100/root/etc"
+	if err := errors.Join(os.MkdirAll(etc, 0o755), unix.Mknod(etc+"/passwd", unix.S_IFSOCK|0o600, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.UsersOf(100); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("users in a file that is none: %v; it must not be opened", err)
+	}
+}
+
 func TestMachine(t *testing.T) {
 	m, err := machine().build(t).Machine()
 	want := event.Machine{NumCPUs: 2, MemoryBytes: 16 << 20, MaxPID: 4194304, Hostname: "box", BootTime: 1700000000e9}
@@ -437,6 +468,12 @@ func TestLive(t *testing.T) {
 	tid := int64(unix.Gettid())
 	if th := one(t, fs, tid); th.PID != int64(os.Getpid()) || th.Comm == "" {
 		t.Errorf("this thread is not %+v", th)
+	}
+	if got, err := fs.Cwd(int64(os.Getpid())); got != cwd || err != nil {
+		t.Errorf("working directory %q, %v, want %q", got, err, cwd)
+	}
+	if _, err := fs.Cwd(1<<31 - 1); !errors.Is(err, ErrNotFound) {
+		t.Errorf("working directory of no process: %v", err)
 	}
 	if !fs.Alive(tid) || fs.Alive(0) || fs.Alive(1<<31-1) {
 		t.Error("wrong about who is alive")

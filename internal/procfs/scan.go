@@ -17,6 +17,8 @@ const (
 	maxPath = 4096
 	// maxFile bounds any other file read whole, in bytes; the largest are mountinfo and cgroup.
 	maxFile = 1 << 20
+	// maxStat bounds the stat file that a process shows in its own /proc, in bytes: a line of 52 numbers and a short name.
+	maxStat = 4096
 
 	cloneThreadFiles = 1<<13 | 1<<0 // PPM_CL_CLONE_THREAD | PPM_CL_CLONE_FILES
 	pfKthread        = 0x00200000   // include/linux/sched.h
@@ -31,18 +33,18 @@ type scan struct {
 	buf  []byte
 	link []byte
 
-	bootTime uint64 // ns since the epoch
-	sockets  map[uint64]map[uint64]event.Descriptor
-	mounts   map[uint64]mount
-	pidns    map[uint64]uint64
-	tree     unifiedTree
+	booted  uint64 // see boot
+	sockets map[uint64]map[uint64]event.Descriptor
+	mounts  map[uint64]mount
+	pidns   map[uint64]uint64
+	tree    unifiedTree
 
 	socketDir   string // the process whose namespace socketTable is of
 	socketTable map[uint64]event.Descriptor
 }
 
 func (f *FS) newScan() *scan {
-	s := &scan{
+	return &scan{
 		f:       f,
 		buf:     make([]byte, 16<<10),
 		link:    make([]byte, maxPath),
@@ -50,8 +52,15 @@ func (f *FS) newScan() *scan {
 		mounts:  map[uint64]mount{},
 		pidns:   map[uint64]uint64{},
 	}
-	s.bootTime = bootTime(s.read(f.proc+"/stat", maxFile))
-	return s
+}
+
+// boot returns when the machine started, in ns since the epoch. It is read when it is needed: on a machine with many CPUs and interrupts the
+// file costs a millisecond.
+func (s *scan) boot() uint64 {
+	if s.booted == 0 {
+		s.booted = bootTime(s.read(s.f.proc+"/stat", maxFile))
+	}
+	return s.booted
 }
 
 // read returns at most limit bytes of a file, valid until the next read; nil when it cannot be read.
@@ -171,7 +180,7 @@ func (s *scan) identity(dir string, p *event.Process) (task, bool) {
 	p.VMSize, p.VMRSS, p.VMSwap = st.vmSize, st.vmRSS, st.vmSwap
 	p.PFMajor, p.PFMinor = sn.majflt, sn.minflt
 	p.CapInheritable, p.CapPermitted, p.CapEffective = st.capInh, st.capPrm, st.capEff
-	p.CloneTime = s.bootTime + sn.start*(nsPerSecond/userHz)
+	p.CloneTime = s.boot() + sn.start*(nsPerSecond/userHz)
 	p.Comm = string(bytes.TrimSuffix(s.read(dir+"comm", maxPath), []byte("\n")))
 	p.LoginUID = loginUID(s.read(dir+"loginuid", 32))
 	return task{status: st, zombie: sn.state == 'Z' || sn.state == 'X'}, true
@@ -215,15 +224,17 @@ func (s *scan) pidnsStart(dir string) uint64 {
 	if t, ok := s.pidns[ns]; ok && ns != 0 {
 		return t
 	}
-	init := dir + "root/proc/1/stat"
+	var init []byte
 	if unix.Stat(s.f.proc+"/1/ns/pid", &st) == nil && st.Ino == ns {
-		init = s.f.proc + "/1/stat"
+		init = s.read(s.f.proc+"/1/stat", maxFile)
+	} else if inside, err := readIn(dir+"root", "proc/1/stat", maxStat); err == nil {
+		init = []byte(inside)
 	}
-	sn, ok := parseStat(s.read(init, maxFile))
+	sn, ok := parseStat(init)
 	if !ok {
 		return 0
 	}
-	t := s.bootTime + sn.start*(nsPerSecond/userHz)
+	t := s.boot() + sn.start*(nsPerSecond/userHz)
 	s.pidns[ns] = t
 	return t
 }

@@ -14,7 +14,6 @@ type step struct {
 	cond  *node // nil holds always
 	rules []int32
 	next  plan
-	first int32 // the smallest rule in it
 }
 
 // candidate is a rule with the conjuncts that are not tested yet.
@@ -49,7 +48,6 @@ func newPlan(cands []candidate, done paid) plan {
 		done.pay(best)
 		s := step{cond: best, next: newPlan(inside, done)}
 		best.uses++
-		s.first = s.next.first()
 		p = append(p, s)
 		cands = outside
 	}
@@ -97,27 +95,17 @@ func (c *candidate) cost(without *node, done paid) float64 {
 // chain makes the steps of one rule.
 func chain(c candidate) step {
 	if len(c.conds) == 0 {
-		return step{rules: []int32{c.rule}, first: c.rule}
+		return step{rules: []int32{c.rule}}
 	}
 	n := c.conds[0]
 	n.uses++
-	s := step{cond: n, first: c.rule}
+	s := step{cond: n}
 	if len(c.conds) == 1 {
 		s.rules = []int32{c.rule}
 	} else {
 		s.next = plan{chain(candidate{c.rule, c.conds[1:]})}
 	}
 	return s
-}
-
-func (p plan) first() int32 {
-	first := int32(-1)
-	for _, s := range p {
-		if first < 0 || s.first < first {
-			first = s.first
-		}
-	}
-	return first
 }
 
 // signature identifies the rules and conditions of a plan, so that event types with the same share it.

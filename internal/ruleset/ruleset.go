@@ -8,7 +8,7 @@
 // How a condition is compiled: package match compiles its comparisons; reduce (expr.go) decides those that the event type
 // decides and pushes negation down; graph (node.go) makes equal parts one node, takes common conjuncts out of
 // disjunctions and orders the rest by cost and selectivity; newPlan (plan.go) arranges the rules of an event type into a
-// tree of tests.
+// tree of tests; coder (code.go) makes all of it flat.
 package ruleset
 
 import (
@@ -26,10 +26,12 @@ const SyscallSource = "syscall"
 
 // compiled is the rules of one event source.
 type compiled struct {
-	frame *match.Frame
-	plans [event.NumCodes]plan // nil where no rule can match
-	memo  []uint64             // epoch<<1 | result, by node.slot
-	late  []lateRule           // rules with comparisons that may be decided after the event
+	frame  *match.Frame
+	plans  [event.NumCodes]plan // nil where no rule can match
+	code   []instr              // of all plans
+	starts []int32              // where the code of an event type's plan begins
+	memo   []uint64             // epoch<<1 | result, by node.slot
+	late   []lateRule           // rules with comparisons that may be decided after the event
 }
 
 // program compiles the conditions of one event source.
@@ -114,8 +116,29 @@ func (p *program) build() (*compiled, error) {
 		out.plans[code] = shared[key]
 	}
 	out.memo = make([]uint64, g.remember())
+	out.encode()
 	out.frame = p.match.NewFrame()
 	return out, nil
+}
+
+// encode makes the code of the plans. Event types that share a plan share its code.
+func (p *compiled) encode() {
+	w := newCoder()
+	shared := make(map[*step]int32)
+	p.starts = make([]int32, len(p.plans))
+	for code, steps := range p.plans {
+		if len(steps) == 0 {
+			p.starts[code] = failed
+			continue
+		}
+		at, ok := shared[&steps[0]]
+		if !ok {
+			at = w.plan(steps, failed)
+			shared[&steps[0]] = at
+		}
+		p.starts[code] = at
+	}
+	p.code = w.finish(p.starts)
 }
 
 // cheapCheck is the cost in ns below which repeating a check is not dearer than remembering it.
@@ -153,74 +176,10 @@ func (g *graph) remember() int {
 	return count
 }
 
-// holds reports whether a node holds for the frame's event.
-func (p *compiled) holds(n *node) bool {
-	if n.slot < 0 {
-		return p.eval(n)
-	}
-	epoch := p.frame.Epoch()
-	m := p.memo[n.slot]
-	if m>>1 != epoch {
-		r := p.eval(n)
-		if n.kind == negate { // the memo is of the check itself, which its negation shares
-			r = !r
-		}
-		m = epoch << 1
-		if r {
-			m |= 1
-		}
-		p.memo[n.slot] = m
-	}
-	return (m&1 == 1) != (n.kind == negate)
-}
-
-func (p *compiled) eval(n *node) bool {
-	switch n.kind {
-	case leaf:
-		return n.check.Eval(p.frame)
-	case negate:
-		return !n.check.Eval(p.frame)
-	case and:
-		for _, k := range n.kids {
-			if !p.holds(k) {
-				return false
-			}
-		}
-		return true
-	case or:
-		for _, k := range n.kids {
-			if p.holds(k) {
-				return true
-			}
-		}
-		return false
-	}
-	return n.kind == always
-}
-
 // matcher collects the rules that match one event.
 type matcher struct {
 	hits  []int32
 	first bool // only the first rule counts
-}
-
-// run walks a plan. When only the first rule counts, it skips what holds later rules only.
-func (m *matcher) run(p *compiled, steps plan) {
-	for i := range steps {
-		s := &steps[i]
-		if m.first && len(m.hits) > 0 && m.hits[0] < s.first {
-			continue
-		}
-		if s.cond != nil && !p.holds(s.cond) {
-			continue
-		}
-		for _, r := range s.rules {
-			m.hit(r)
-		}
-		if s.next != nil {
-			m.run(p, s.next)
-		}
-	}
 }
 
 // hit records a rule, keeping the order of rules.
@@ -292,6 +251,6 @@ func (r *Ruleset) run(p *compiled, c *state.Ctx, first bool) {
 	was := m.first
 	m.hits, m.first = m.hits[:0], first
 	p.frame.Begin(c)
-	m.run(p, p.plans[c.Event.Code])
+	p.run(p.starts[c.Event.Code], m)
 	m.first = was
 }

@@ -196,7 +196,7 @@ func (s *State) addFD(c *Ctx, fd int64, d *FD) *FD {
 	return d
 }
 
-// own returns the event's descriptor for changing.
+// own returns the event's descriptor for changing. Where there is no room to change it, what it returns is for this event only.
 func (s *State) own(c *Ctx) *FD {
 	f := s.table(c.Thread)
 	if f == nil {
@@ -204,6 +204,9 @@ func (s *State) own(c *Ctx) *FD {
 	}
 	if d := s.ownFD(f, c.Thread.lastFD); d != nil {
 		c.FD = d
+	} else if c.FD != &s.passing {
+		s.passing.copyFrom(c.FD)
+		c.FD = &s.passing
 	}
 	return c.FD
 }

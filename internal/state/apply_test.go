@@ -15,6 +15,7 @@ import (
 type fakeProc struct {
 	threads map[int64]*event.Process
 	fds     map[int64]event.Descriptor
+	cwds    map[int64]string
 	asked   []int64
 }
 
@@ -33,6 +34,13 @@ func (p *fakeProc) Descriptor(_, fd int64) (event.Descriptor, error) {
 		return d, nil
 	}
 	return event.Descriptor{}, errors.New("no such descriptor")
+}
+
+func (p *fakeProc) Cwd(pid int64) (string, error) {
+	if cwd, ok := p.cwds[pid]; ok {
+		return cwd, nil
+	}
+	return "", errors.New("no such process")
 }
 
 func TestLookup(t *testing.T) {

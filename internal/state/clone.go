@@ -55,11 +55,15 @@ func (s *State) cloneCaller(c *Ctx, e *event.Event, child int64) {
 	if flags&(FlagChildInPidNS|FlagCloneNewPID|FlagCloneParent) != 0 || e.TID != caller.VTID {
 		return
 	}
-	if flags&FlagCloneVfork != 0 || e.Code == event.SyscallVforkV20X || s.recent.has(child, e.TID, e.Time) {
+	parent := e.TID
+	if flags&FlagCloneThread != 0 {
+		parent = caller.PTID // a thread's parent is its process's
+	}
+	if flags&FlagCloneVfork != 0 || e.Code == event.SyscallVforkV20X || s.recent.has(child, parent, e.Time) {
 		return
 	}
 	if old := s.threads.get(child); old != nil {
-		if old.Flags&FlagInverted != 0 || old == caller {
+		if old.Flags&FlagInverted != 0 || old == caller || s.foundSince(old, e.Time) {
 			return
 		}
 		s.removeThread(child)
@@ -94,6 +98,15 @@ func (s *State) cloneCaller(c *Ctx, e *event.Event, child int64) {
 		s.place(t)
 		s.needAccounts(t)
 	}
+}
+
+// foundSince says whether t, found in /proc, is what a clone at the given time made. What was found is newer than the event then. The time
+// that /proc tells may be a second early: that of the boot has whole seconds.
+func (s *State) foundSince(t *Thread, cloned uint64) bool {
+	if s.cfg.Proc == nil || t.Unknown || t.CloneTime == 0 {
+		return false
+	}
+	return max(t.CloneTime, cloned)-min(t.CloneTime, cloned) < staleClone
 }
 
 // cloneChild handles the event of the child.
@@ -255,7 +268,7 @@ func (s *State) rewrite(img *Image, exe string, args []byte) *Image {
 	n := s.newImage(img.Comm, exe, img.ExePath, args, img.buf[img.env.from:img.env.to])
 	n.copyExecutable(img)
 	n.PID, n.ExecTime = img.PID, img.ExecTime
-	n.linkParent(img.Parent)
+	s.linkParent(n, img.Parent)
 	return n
 }
 

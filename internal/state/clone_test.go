@@ -84,6 +84,12 @@ func TestClone(t *testing.T) {
 @ 3s
 100 clone res=101 exe=sh pid=100 ptid=1 vtid=100 vpid=100 comm=sh
 = 101 comm=sh`,
+		"a thread that is gone already does not come back": `
+101 clone res=0 exe=sh tid=101 pid=100 ptid=1 vtid=101 vpid=100 comm=sh flags=0x2001
+101 procexit status=0
+100 clone res=101 exe=sh pid=100 ptid=1 vtid=100 vpid=100 comm=sh flags=0x2001
+= 101 gone
+= 100 threads=1`,
 		"unknown caller": `
 200 clone res=201 exe=/bin/x args=a,b pid=200 ptid=1 vtid=200 vpid=200 comm=x uid=9
 = 200 comm=x exe=/bin/x ptid=1 unknown=false args=a,b
@@ -104,4 +110,20 @@ func TestClone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { runScript(t, Config{}, shell+text) })
 	}
+}
+
+// TestCloneOfFound applies the caller's event of a clone after the child was found in /proc, as at the start: what was found is newer.
+func TestCloneOfFound(t *testing.T) {
+	const text = shell + `
+proc tid=101 ptid=100 comm=ls exe=ls exepath=/bin/ls age=900
+proc tid=102 ptid=100 comm=old exe=old exepath=/bin/old age=60000
+100 clone res=101 exe=sh pid=100 ptid=1 vtid=100 vpid=100 comm=sh
+100 clone res=102 exe=sh pid=100 ptid=1 vtid=100 vpid=100 comm=sh
+`
+	runScript(t, Config{Proc: &fakeProc{}}, text+`
+= 101 comm=ls exepath=/bin/ls
+= 102 comm=sh exepath=/bin/sh`)
+	runScript(t, Config{}, text+`
+= 101 comm=sh
+= 102 comm=sh`)
 }

@@ -46,7 +46,9 @@ func (s *State) onCloseRange(c *Ctx, e *event.Event) {
 			return false
 		}
 		if fd >= first && d.OpenFlags&openCloexec == 0 {
-			s.ownFD(f, fd).OpenFlags |= openCloexec
+			if d := s.ownFD(f, fd); d != nil {
+				d.OpenFlags |= openCloexec
+			}
 		}
 		return true
 	})

@@ -8,8 +8,31 @@ func (s *State) onChdir(c *Ctx, e *event.Event) {
 	if !ok || res < 0 || c.Thread == nil {
 		return
 	}
-	path, _ := e.Text(1)
-	s.changeDir(c.Thread, path)
+	path, ok := e.Text(1)
+	switch {
+	case e.Code == event.SyscallGetcwdX && (path == "" || path[0] != '/'):
+		// It tells nothing, or only that the directory cannot be reached from the root (getcwd(2)).
+	case !ok:
+		s.loseDir(c.Thread)
+	default:
+		s.changeDir(c.Thread, path)
+	}
+}
+
+// loseDir is for a process that moved to a directory whose name could not be read: it asks the kernel where that is.
+func (s *State) loseDir(t *Thread) {
+	m := t.Main()
+	if m == nil {
+		return
+	}
+	s.stats.Undecodable++
+	if s.fdProc != nil {
+		if cwd, err := s.fdProc.Cwd(m.PID); err == nil {
+			s.setCwd(m, event.View(closeDir(AppendPath(s.scratch[:0], "", cwd))))
+			return
+		}
+	}
+	s.setCwd(m, unknownDir)
 }
 
 // onFchdir handles fchdir.

@@ -1,6 +1,10 @@
 package state
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/saker-sec/saker/internal/event"
+)
 
 func TestWorkingDirectory(t *testing.T) {
 	for name, text := range map[string]string{
@@ -21,7 +25,18 @@ func TestWorkingDirectory(t *testing.T) {
 = 100 cwd=/opt/`,
 		"getcwd": `
 100 getcwd res=5 path=/srv
+= 100 cwd=/srv/
+100 getcwd res=5 path=(unreachable)/srv/x
+= 100 cwd=/srv/
+100 getcwd res=5
 = 100 cwd=/srv/`,
+		"chdir to a name that could not be read": `
+100 chdir res=0
+= 100 cwd=<UNKNOWN>
+100 openat fd=4 dirfd=-100 name=shadow flags=1
+= event name=<UNKNOWN>shadow
+100 chdir res=0 path=/opt
+= 100 cwd=/opt/`,
 		"chroot": `
 100 chroot res=0 path=jail
 = 100 root=/home/jail
@@ -37,4 +52,13 @@ func TestWorkingDirectory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { runScript(t, Config{}, shell+text) })
 	}
+}
+
+func TestLostDirectory(t *testing.T) {
+	p := &fakeProc{threads: map[int64]*event.Process{}, cwds: map[int64]string{100: "/etc"}}
+	runScript(t, Config{Proc: p}, shell+`
+100 chdir res=0
+= 100 cwd=/etc/
+100 openat fd=4 dirfd=-100 name=shadow flags=1
+= event name=/etc/shadow`)
 }

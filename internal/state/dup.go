@@ -12,7 +12,11 @@ const (
 // onDup handles dup, dup2 and dup3: the new descriptor is a copy that stays open on execve unless dup3 says otherwise.
 func (s *State) onDup(c *Ctx, e *event.Event) {
 	res, ok := e.Int(0)
-	if !ok || res < 0 || c.Thread == nil || c.FD == nil {
+	if !ok || res < 0 || c.Thread == nil {
+		return
+	}
+	if c.FD == nil {
+		s.dupUnknown(c, res)
 		return
 	}
 	// A process whose standard input or output is replaced is part of a shell pipe, most likely.
@@ -23,6 +27,14 @@ func (s *State) onDup(c *Ctx, e *event.Event) {
 		c.Thread.Flags |= FlagPipeSource
 	}
 	s.dupTo(c, c.FD, res, e.Code == event.SyscallDup3X && number[uint32](e, 3)&openCloexec != 0)
+}
+
+// dupUnknown makes fd a copy of a descriptor that nothing is known of: then nothing is known of it either. In a replay it keeps its old name, as in
+// Falco.
+func (s *State) dupUnknown(c *Ctx, fd int64) {
+	if f := s.table(c.Thread); f != nil && s.cfg.FollowAll {
+		s.eraseFD(f, fd)
+	}
 }
 
 // dupTo opens fd as a copy of d.
@@ -43,7 +55,13 @@ func (s *State) onFcntl(c *Ctx, e *event.Event) {
 		return
 	}
 	res, ok := e.Int(0)
-	if !ok || res < 0 || c.Thread == nil || c.FD == nil {
+	if !ok || res < 0 || c.Thread == nil {
+		return
+	}
+	if c.FD == nil {
+		if cmd != fcntlSetFD {
+			s.dupUnknown(c, res)
+		}
 		return
 	}
 	if cmd != fcntlSetFD {

@@ -42,3 +42,17 @@ func TestDup(t *testing.T) {
 		t.Run(name, func(t *testing.T) { runScript(t, Config{}, shell+text) })
 	}
 }
+
+// TestDupUnknown copies a descriptor that nothing is known of over one that has a name.
+func TestDupUnknown(t *testing.T) {
+	const text = shell + `
+100 dup2 res=3 oldfd=55 newfd=3
+100 fcntl res=0 fd=55 cmd=1 arg=0
+`
+	runScript(t, Config{FollowAll: true}, text+`
+= 100/3 none
+= 100/0 none`)
+	runScript(t, Config{}, text+`
+= 100/3 name=/etc/x
+= 100/0 name=/dev/null`)
+}

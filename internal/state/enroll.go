@@ -94,7 +94,7 @@ func (s *State) traceImage(t *Thread, depth int) {
 		}
 	}
 	if t.Image.Parent == nil {
-		t.Image.linkParent(above)
+		s.linkParent(t.Image, above)
 	}
 }
 

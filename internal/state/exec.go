@@ -116,9 +116,9 @@ func (s *State) execImage(c *Ctx, t *Thread, e *event.Event) {
 	img.copyExecutable(old)
 	img.PID, img.ExecTime = t.PID, e.Time
 	if s.fresh != t {
-		img.linkParent(old)
+		s.linkParent(img, old)
 	} else if p := s.threads.get(t.PTID); p != nil {
-		img.linkParent(p.Image)
+		s.linkParent(img, p.Image)
 	}
 	if flags, ok := e.Uint(execFlags); ok {
 		img.ExeWritable, img.ExeUpperLayer = flags&exeWritable != 0, flags&exeUpper != 0

@@ -49,8 +49,9 @@ type FD struct {
 	UnixPeer   uint64
 	PID        int64 // for a pidfd: the process it refers to
 
-	refs int32  // how many pages hold it
-	buf  []byte // what Name and NameRaw lie in
+	refs   int32  // how many pages hold it
+	weight int32  // what it counts against the limits, see weigh
+	buf    []byte // what Name and NameRaw lie in
 }
 
 // setNames copies both names into the descriptor's own memory.

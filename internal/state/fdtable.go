@@ -22,10 +22,11 @@ type fdPage struct {
 
 // FDTable holds the descriptors of a process.
 type FDTable struct {
-	pages []*fdPage
-	high  map[int64]*FD
-	n     int
-	refs  int32 // threads that share the table (CLONE_FILES)
+	pages  []*fdPage
+	high   map[int64]*FD
+	n      int
+	weight int   // of all descriptors
+	refs   int32 // threads that share the table (CLONE_FILES)
 }
 
 // Len returns how many descriptors are open.
@@ -96,7 +97,7 @@ func (s *State) copyTable(from *FDTable) *FDTable {
 	if from == nil {
 		return f
 	}
-	f.n = from.n
+	f.n, f.weight = from.n, from.weight
 	s.numFDs += from.n
 	for _, g := range from.pages {
 		if g != nil {
@@ -153,19 +154,26 @@ func (s *State) dropPage(g *fdPage) {
 func (s *State) dropFD(d *FD) {
 	d.refs--
 	if d.refs <= 0 {
-		s.liveFDs--
+		s.fdWeight -= int(d.weight)
 		s.free.putFD(d)
 	}
 }
 
+// nameUnit is how many bytes of its names a descriptor may have for each time that it counts against the limits. A path and what the caller
+// wrote for it have up to 20 KB, and dup makes as many copies of them as a process likes.
+const nameUnit = 256
+
+// weigh sets what the descriptor counts against the limits from now on: 1 with names of ordinary length.
+func (f *FD) weigh() { f.weight = int32(1 + len(f.buf)/nameUnit) }
+
 // room returns how many descriptors a process may have now.
 func (s *State) room() int {
 	switch {
-	case s.liveFDs < s.cfg.MaxFDs/2:
+	case s.fdWeight < s.cfg.MaxFDs/2:
 		return s.cfg.MaxProcessFDs
-	case s.liveFDs < s.cfg.MaxFDs:
+	case s.fdWeight < s.cfg.MaxFDs:
 		return min(4096, s.cfg.MaxProcessFDs)
-	case s.liveFDs < 4*s.cfg.MaxFDs:
+	case s.fdWeight < 4*s.cfg.MaxFDs:
 		return min(1024, s.cfg.MaxProcessFDs)
 	}
 	return 0
@@ -200,7 +208,7 @@ func (s *State) ownPage(f *FDTable, i int) *fdPage {
 }
 
 // putFD opens descriptor fd as d, which the table takes over, replacing what was there. It reports false, and takes d
-// back, where a limit forbids it.
+// back, where a limit forbids it: then nothing is known of fd any more.
 func (s *State) putFD(f *FDTable, fd int64, d *FD) bool {
 	if fd < 0 || fd > maxFD {
 		s.stats.DropsFullFDTable++
@@ -208,13 +216,20 @@ func (s *State) putFD(f *FDTable, fd int64, d *FD) bool {
 		return false
 	}
 	old := f.Get(fd)
-	if old == nil && f.n >= s.room() {
+	d.weigh()
+	more := int(d.weight)
+	if old != nil {
+		more -= int(old.weight)
+	}
+	if more > 0 && f.weight+more > s.room() {
 		s.stats.DropsFullFDTable++
 		s.free.putFD(d)
+		s.eraseFD(f, fd)
 		return false
 	}
 	d.refs = 1
-	s.liveFDs++
+	s.fdWeight += int(d.weight)
+	f.weight += more
 	if fd >= denseFDs {
 		if f.high == nil {
 			f.high = make(map[int64]*FD)
@@ -255,6 +270,7 @@ func (s *State) eraseFD(f *FDTable, fd int64) bool {
 			f.pages[i] = nil
 		}
 	}
+	f.weight -= int(d.weight)
 	s.dropFD(d)
 	f.n--
 	s.numFDs--
@@ -263,7 +279,7 @@ func (s *State) eraseFD(f *FDTable, fd int64) bool {
 }
 
 // ownFD returns descriptor fd for changing: a copy of its own where another table shares it. It returns nil if it is
-// not open.
+// not open, or where there is no room for the copy: then nothing is known of it any more. What a fork shares took none so far.
 func (s *State) ownFD(f *FDTable, fd int64) *FD {
 	d := f.Get(fd)
 	if d == nil {
@@ -276,11 +292,16 @@ func (s *State) ownFD(f *FDTable, fd int64) *FD {
 	if d.refs == 1 {
 		return d
 	}
+	if s.room() == 0 {
+		s.stats.DropsFullFDTable++
+		s.eraseFD(f, fd)
+		return nil
+	}
 	c := s.free.fd()
 	c.copyFrom(d)
 	c.refs = 1
 	d.refs--
-	s.liveFDs++
+	s.fdWeight += int(c.weight)
 	if g != nil {
 		g.slot[fd%pageSize] = c
 	} else {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/saker-sec/saker/internal/event"
@@ -98,8 +99,8 @@ func TestFDLimits(t *testing.T) {
 		t.Errorf("a process has %d descriptors, %d dropped", hoarder.Len(), s.Stats().DropsFullFDTable)
 	}
 	forked = s.copyTable(hoarder)
-	if s.liveFDs != 3000 || s.NumFDs() != 6000 {
-		t.Errorf("a fork takes room: %d kept, %d open", s.liveFDs, s.NumFDs())
+	if s.fdWeight != 3000 || s.NumFDs() != 6000 {
+		t.Errorf("a fork takes room: %d kept, %d open", s.fdWeight, s.NumFDs())
 	}
 	fill(many, 3000)
 	if many.Len() != 1024 {
@@ -112,8 +113,8 @@ func TestFDLimits(t *testing.T) {
 	for range 20 {
 		fill(s.newTable(), 1024)
 	}
-	if s.liveFDs > 16000 {
-		t.Errorf("%d descriptors are kept", s.liveFDs)
+	if s.fdWeight > 16000 {
+		t.Errorf("%d descriptors are kept", s.fdWeight)
 	}
 	s.putFD(normal, 1<<40, &FD{})
 	s.putFD(normal, -1, &FD{})
@@ -128,4 +129,61 @@ func TestFDLimits(t *testing.T) {
 		t.Error("a missing table or negative descriptor is something")
 	}
 	none.Each(func(int64, *FD) bool { t.Error("a missing table has descriptors"); return true })
+}
+
+// TestLongNames opens a file by a long path and copies the descriptor as often as it goes: the copies have names of their own, so they
+// count by their length.
+func TestLongNames(t *testing.T) {
+	s := New(Config{MaxProcessFDs: 3000, MaxFDs: 100_000})
+	f := s.newTable()
+	put := func(fd int64, length int) bool {
+		d := s.free.fd()
+		d.setNames("/x", strings.Repeat("/", length))
+		return s.putFD(f, fd, d)
+	}
+	names := 0
+	for fd := range int64(4000) {
+		put(fd, 4095)
+	}
+	f.Each(func(_ int64, d *FD) bool { names += len(d.buf); return true })
+	if names > 3000*nameUnit || f.Len() < 100 {
+		t.Errorf("%d descriptors with names of %d bytes; at most %d bytes", f.Len(), names, 3000*nameUnit)
+	}
+	for fd := range int64(4000) {
+		s.eraseFD(f, fd)
+	}
+	if f.weight != 0 || s.fdWeight != 0 {
+		t.Errorf("no descriptor weighs %d and %d", f.weight, s.fdWeight)
+	}
+	for fd := range int64(3000) {
+		put(fd, 10)
+	}
+	if f.Len() != 3000 || !put(7, 20) {
+		t.Errorf("%d descriptors with names of ordinary length, want 3000, of which each may be replaced", f.Len())
+	}
+	// A longer name in the place of a short one is no way around; the old name is not right any more.
+	if put(7, 4095) || f.Get(7) != nil {
+		t.Error("a full table takes a longer name, or keeps the one of before")
+	}
+}
+
+// TestForkedDescriptors forks a process again and again, and changes what the children share with it.
+func TestForkedDescriptors(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(shell)
+	for fd := range 100 {
+		fmt.Fprintf(&text, "100 openat fd=%d dirfd=-100 name=f flags=1\n", fd)
+	}
+	for pid := 101; pid < 110; pid++ {
+		fmt.Fprintf(&text, "%d clone res=0 exe=sh pid=%d ptid=100 vtid=%d vpid=%d comm=sh\n", pid, pid, pid, pid)
+		for fd := range 100 {
+			fmt.Fprintf(&text, "%d fcntl res=0 fd=%d cmd=3 arg=1\n= event fd=%d name=/home/f flags=0x1000\n", pid, fd, fd)
+		}
+		fmt.Fprintf(&text, "%d close_range res=0 first=0 last=4294967295 flags=4\n", pid)
+	}
+	text.WriteString("= 100/99 name=/home/f flags=0x1\n")
+	s := runScript(t, Config{MaxFDs: 100}, text.String())
+	if s.fdWeight > 400 {
+		t.Errorf("%d descriptors are kept, at most 400 should be", s.fdWeight)
+	}
 }

@@ -53,6 +53,7 @@ func (s *State) newImage(comm, exe, exePath string, args, env []byte) *Image {
 	if cap(img.buf) < need {
 		img.buf = make([]byte, 0, need+need/4)
 	}
+	s.imageBytes += cap(img.buf)
 	b := img.buf[:0]
 	add := func(p string) span {
 		n := len(b)
@@ -90,12 +91,12 @@ func (img *Image) copyExecutable(from *Image) {
 	img.ExeIno, img.ExeCtime, img.ExeMtime = from.ExeIno, from.ExeCtime, from.ExeMtime
 }
 
-// linkParent makes p the image's parent.
-func (img *Image) linkParent(p *Image) {
+// linkParent makes p the image's parent, as long as there is memory for it.
+func (s *State) linkParent(img, p *Image) {
 	if p != nil && p.depth >= maxLineage {
 		p = p.Parent
 	}
-	if p == nil {
+	if p == nil || s.imageBytes > s.cfg.MaxImageBytes {
 		return
 	}
 	p.refs++
@@ -118,6 +119,7 @@ func (s *State) dropImage(img *Image) {
 			return
 		}
 		parent := img.Parent
+		s.imageBytes -= cap(img.buf)
 		s.free.putImage(img)
 		img = parent
 	}

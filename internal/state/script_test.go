@@ -139,6 +139,8 @@ func (x *script) proc(words []string) {
 			p.Cwd = v
 		case "uid":
 			p.UID = uint32(x.number(v))
+		case "age": // milliseconds since it was made
+			p.CloneTime = x.now - uint64(x.number(v))*1e6
 		case "args":
 			p.Args = strings.Split(v, ",")
 		case "env":
@@ -527,10 +529,10 @@ func checkInvariants(t testing.TB, s *State) {
 				pages[g]++
 			}
 		}
-		open := 0
-		f.Each(func(int64, *FD) bool { open++; return true })
-		if open != f.n {
-			t.Errorf("table with %d descriptors, counted %d", open, f.n)
+		open, weight := 0, 0
+		f.Each(func(_ int64, d *FD) bool { open++; weight += int(d.weight); return true })
+		if open != f.n || weight != f.weight {
+			t.Errorf("table with %d descriptors that weigh %d, counted %d and %d", open, weight, f.n, f.weight)
 		}
 		fds += open
 	}
@@ -553,8 +555,12 @@ func checkInvariants(t testing.TB, s *State) {
 			holds[d]++
 		}
 	}
-	if len(holds) != s.liveFDs {
-		t.Errorf("%d descriptors are kept, counted %d", len(holds), s.liveFDs)
+	weight := 0
+	for d := range holds {
+		weight += int(d.weight)
+	}
+	if weight != s.fdWeight {
+		t.Errorf("%d descriptors that are kept weigh %d, counted %d", len(holds), weight, s.fdWeight)
 	}
 	for d, n := range holds {
 		if d.refs != n {
@@ -567,10 +573,15 @@ func checkInvariants(t testing.TB, s *State) {
 		}
 	}
 	children := map[*Image]int32{}
+	size := 0
 	for img := range images {
+		size += cap(img.buf)
 		if img.Parent != nil {
 			children[img.Parent]++
 		}
+	}
+	if size != s.imageBytes {
+		t.Errorf("images take %d bytes, counted %d", size, s.imageBytes)
 	}
 	for img, n := range images {
 		if img.refs != n+children[img] {

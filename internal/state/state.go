@@ -35,11 +35,13 @@ type Proc interface {
 	Alive(tid int64) bool
 }
 
-// DescriptorProc is what a Proc may offer beyond Thread: one descriptor of a process. It is asked for descriptors that
+// DescriptorProc is what a Proc may offer beyond Thread: single things of a process. It is asked for descriptors that
 // another process passed over a Unix socket, and for directories that nothing is known of.
 type DescriptorProc interface {
 	// Descriptor returns an open descriptor of the process, or an error if there is none.
 	Descriptor(pid, fd int64) (event.Descriptor, error)
+	// Cwd returns the working directory of the process, or an error if there is none.
+	Cwd(pid int64) (string, error)
 }
 
 // Config sets up a State. The zero value is good for replaying a capture.
@@ -48,10 +50,14 @@ type Config struct {
 	MaxThreads int
 	// MaxFDs bounds the descriptors kept of all processes together, those that a fork shares counted once; 0 means
 	// 1048576. Half full, processes above 4096 descriptors get no more, and full, those above 1024, so that a process
-	// that hoards them does not cost others their names. Four times the number is never passed.
+	// that hoards them does not cost others their names. Four times the number is never passed. Here and in MaxProcessFDs a
+	// descriptor with long names counts as several, one for each 256 bytes.
 	MaxFDs int
 	// MaxProcessFDs bounds the descriptors of one process; 0 means 65536 (Falco loses names from 4096 on).
 	MaxProcessFDs int
+	// MaxImageBytes bounds the memory for what ran before: where all images together take more, new ones forget what they
+	// descend from. 0 means 256 MB.
+	MaxImageBytes int
 	// Proc is asked once for each unknown thread; nil when a capture is replayed.
 	Proc Proc
 	// ThreadTimeout is how long (ns) a thread has to be silent before Proc is asked whether it still exists; 0 means
@@ -116,7 +122,9 @@ type State struct {
 	lastTID    int64
 	last       *Thread
 	numFDs     int // in all tables
-	liveFDs    int // those shared by tables counted once
+	fdWeight   int // of those in all tables, shared ones counted once
+	imageBytes int // memory of all images
+	passing    FD  // see own
 	recent     exitedSet
 	machine    event.Machine
 	ifaces     interfaces
@@ -162,6 +170,9 @@ func New(cfg Config) *State {
 	}
 	if cfg.MaxProcessFDs <= 0 {
 		cfg.MaxProcessFDs = 65536
+	}
+	if cfg.MaxImageBytes <= 0 {
+		cfg.MaxImageBytes = 256 << 20
 	}
 	if cfg.ThreadTimeout == 0 {
 		cfg.ThreadTimeout = 300e9

@@ -6,21 +6,25 @@ import (
 	"github.com/saker-sec/saker/internal/event"
 )
 
-// Bounds of what is kept of users: containers, and accounts of each.
+// Bounds of what is kept of users: containers, accounts of each, and of all together. A container writes its /etc/passwd itself.
 const (
-	maxContainers = 4096
-	maxAccounts   = 65536
+	maxContainers  = 4096
+	maxAccounts    = 65536
+	maxAllAccounts = 262144
 )
 
 // accounts are the users and groups of the host (container id "") and of containers.
-type accounts struct{ of map[string]*accountList }
+type accounts struct {
+	of map[string]*accountList
+	n  int // in all lists
+}
 
 type accountList struct {
 	users  map[uint32]event.User
 	groups map[uint32]event.Group
 }
 
-func (a *accounts) init() { a.of = map[string]*accountList{"": newAccountList()} }
+func (a *accounts) init() { *a = accounts{of: map[string]*accountList{"": newAccountList()}} }
 
 func newAccountList() *accountList {
 	return &accountList{users: map[uint32]event.User{}, groups: map[uint32]event.Group{}}
@@ -41,20 +45,32 @@ func (a *accounts) list(container string) *accountList {
 
 func (a *accounts) addUser(container string, u event.User) bool {
 	l := a.list(container)
-	if l == nil || len(l.users) >= maxAccounts {
-		return false
-	}
-	l.users[u.UID] = u
-	return true
+	return l != nil && putAccount(a, l.users, u.UID, u)
 }
 
 func (a *accounts) addGroup(container string, g event.Group) bool {
 	l := a.list(container)
-	if l == nil || len(l.groups) >= maxAccounts {
-		return false
+	return l != nil && putAccount(a, l.groups, g.GID, g)
+}
+
+// putAccount adds or replaces a user or group. It reports false where a limit forbids it.
+func putAccount[T any](a *accounts, list map[uint32]T, id uint32, v T) bool {
+	if _, known := list[id]; !known {
+		if len(list) >= maxAccounts || a.n >= maxAllAccounts {
+			return false
+		}
+		a.n++
 	}
-	l.groups[g.GID] = g
+	list[id] = v
 	return true
+}
+
+// dropAccount removes a user or group.
+func dropAccount[T any](a *accounts, list map[uint32]T, id uint32) {
+	if _, known := list[id]; known {
+		delete(list, id)
+		a.n--
+	}
 }
 
 // User returns what is known of a user, as the container sees it ("" for the host). User 0 of the host is root even
@@ -125,8 +141,9 @@ func (s *State) needAccounts(t *Thread) {
 
 // ForgetContainer drops the users and groups of a container that is gone.
 func (s *State) ForgetContainer(container string) {
-	if container != "" {
+	if l := s.accounts.of[container]; l != nil && container != "" {
 		delete(s.accounts.of, container)
+		s.accounts.n -= len(l.users) + len(l.groups)
 	}
 }
 
@@ -140,7 +157,7 @@ func (s *State) onUser(_ *Ctx, e *event.Event) {
 	container, _ := e.Text(5)
 	if e.Code == event.UserDeletedE {
 		if l := s.accounts.of[container]; l != nil {
-			delete(l.users, uint32(uid))
+			dropAccount(&s.accounts, l.users, uint32(uid))
 		}
 		return
 	}
@@ -168,7 +185,7 @@ func (s *State) onGroup(_ *Ctx, e *event.Event) {
 	container, _ := e.Text(2)
 	if e.Code == event.GroupDeletedE {
 		if l := s.accounts.of[container]; l != nil {
-			delete(l.groups, uint32(gid))
+			dropAccount(&s.accounts, l.groups, uint32(gid))
 		}
 		return
 	}

@@ -56,6 +56,31 @@ func TestAccountBounds(t *testing.T) {
 	}
 }
 
+// TestAllAccounts fills the lists of several containers, forgets one, and fills another.
+func TestAllAccounts(t *testing.T) {
+	s := New(Config{})
+	fill := func(container string) (kept int) {
+		before := s.Stats().ContainersShed
+		for i := range uint32(maxAccounts) {
+			s.AddUser(container, event.User{UID: i})
+			s.AddUser(container, event.User{UID: i, Name: "again"})
+		}
+		return maxAccounts - int(s.Stats().ContainersShed-before)/2
+	}
+	var kept []int
+	for i := range 6 {
+		kept = append(kept, fill(fmt.Sprint("c", i)))
+	}
+	s.ForgetContainer("c1")
+	kept = append(kept, fill("c6"))
+	if got := fmt.Sprint(kept); got != "[65536 65536 65536 65536 0 0 65536]" {
+		t.Errorf("of 65536 users of each container are kept %s", got)
+	}
+	if s.accounts.n != maxAllAccounts {
+		t.Errorf("%d accounts counted, %d kept", s.accounts.n, maxAllAccounts)
+	}
+}
+
 func TestNeedAccounts(t *testing.T) {
 	const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	var told []string

@@ -40,7 +40,7 @@ const example = `{"uuid":"","output":"18:46:58.138453459: Warning Sensitive file
 func build(t testing.TB) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "saker")
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "github.com/saker-sec/saker/cmd/saker").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", bin, "github.com/saker-sec/saker/cmd/saker").CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
 	return bin

@@ -1,0 +1,21 @@
+package app
+
+import (
+	"testing"
+
+	"github.com/saker-sec/saker/internal/procfs"
+)
+
+// TestLookupsAreBounded begins no look-up of users while many hang.
+func TestLookupsAreBounded(t *testing.T) {
+	l := &live{fs: &finder{FS: procfs.New(t.TempDir())}, answers: make(chan accounts, maxLookups)}
+	l.lookup("c", 1)
+	eventually(t, "a look-up ends", func() bool { return l.looking.Load() == 0 })
+	l.fs = nil // what began now would fail
+	l.looking.Store(maxLookups)
+	l.lookup("c", 1)
+	l.lookup("", 1)
+	if n := l.looking.Load(); n != maxLookups {
+		t.Errorf("%d look-ups are under way, want %d", n, maxLookups)
+	}
+}
