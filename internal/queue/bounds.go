@@ -448,7 +448,7 @@ func (q *Queue) report() {
 			name, s.Full, q.cfg.Bytes>>20, s.Expired, q.cfg.Age)
 		q.cfg.Log(alert.Critical, "queue: "+text)
 		a := &alert.Alert{
-			Time: now.UTC(), Rule: "Saker internal: alerts shed", Priority: alert.Critical, Source: "internal", Internal: true, Message: text,
+			UUID: alert.NewUUID(), Time: now.UTC(), Rule: "Saker internal: alerts shed", Priority: alert.Critical, Source: "internal", Internal: true, Message: text,
 			Fields: []alert.Field{
 				{Key: "destination", Value: alert.Value{Kind: alert.Text, Text: name}},
 				{Key: "full", Value: alert.Value{Kind: alert.Uint, Num: s.Full}},

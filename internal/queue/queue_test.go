@@ -318,7 +318,7 @@ func TestShed(t *testing.T) {
 	}
 	reported(time.Time{})
 	q.report()
-	if m := take(t, q, "there", 1)[0]; !m.Alert.Internal || m.Alert.Rule != "Saker internal: alerts shed" {
+	if m := take(t, q, "there", 1)[0]; !m.Alert.Internal || m.Alert.Rule != "Saker internal: alerts shed" || len(m.Alert.UUID) != 36 {
 		t.Errorf("the last alert is %+v, want the report", m.Alert)
 	}
 }
