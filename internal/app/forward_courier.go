@@ -82,9 +82,11 @@ func (f *courier) start(ctx context.Context) (err error) {
 	}
 	f.running.Store(f.delivery)
 	if c.queue.Bus.URL == "" {
-		f.control, err = listenControl(c.queue.Dir, f.queue)
+		if f.control, err = listenControl(c.queue.Dir, f.queue); err != nil { // the path may be too long for a socket, of 108 bytes at most
+			f.line(alert.Warning, fmt.Sprintf("%v; saker dead-letters works only while this process does not run", err))
+		}
 	}
-	return err
+	return nil
 }
 
 // close ends the delivery, and then what keeps the alerts.

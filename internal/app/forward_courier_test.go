@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +67,26 @@ func TestWatched(t *testing.T) {
 	})
 	if n := len(c.counts); n != 1 {
 		t.Errorf("the counters are given to %d sinks", n)
+	}
+}
+
+// TestLongPath delivers from a directory whose path is too long for a socket in it.
+func TestLongPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("x", 108))
+	conf, _, err := loadForward("", environment("WEBHOOK_ADDRESS=http://127.0.0.1:1", "QUEUE_DIR="+dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log lines
+	f := &courier{log: &logger{w: &log, now: time.Now, level: alert.Debug}, conf: conf}
+	if err := f.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.close(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.text(), "making the control socket: ") {
+		t.Errorf("the log is %s", log.text())
 	}
 }
 

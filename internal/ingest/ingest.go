@@ -11,7 +11,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,15 +163,6 @@ func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
 		text = []byte("[]") // strings and numbers can always be marshalled
 	}
 	fmt.Fprintf(w, `{"status": "ok", "destinations": %s}`, text)
-}
-
-// newUUID returns a random one (RFC 9562, version 4).
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 func isUUID(s string) bool {

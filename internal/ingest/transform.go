@@ -62,7 +62,7 @@ func NewTransform(cfg TransformConfig) (*Transform, error) {
 // Complete gives an alert a name of its own, unless it has one, and changes it.
 func (t *Transform) Complete(a *alert.Alert) {
 	if !isUUID(a.UUID) {
-		a.UUID = newUUID()
+		a.UUID = alert.NewUUID()
 	}
 	t.Apply(a)
 }

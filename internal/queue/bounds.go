@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -287,20 +288,21 @@ func (q *Queue) reap(ctx context.Context) (*jetstream.StreamInfo, error) {
 	if info.State.Msgs == 0 {
 		return info, nil
 	}
-	floor := info.State.LastSeq
-	list := q.alerts.ListConsumers(ctx)
-	for c := range list.Info() {
-		if c.NumPending > 0 || c.NumAckPending > 0 {
-			floor = min(floor, c.AckFloor.Stream)
+	consumers, err := q.consumers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(consumers, func(a, b *jetstream.ConsumerInfo) int { return cmp.Compare(pending(b), pending(a)) }) // those who lack most mostly decide
+	first := info.State.LastSeq + 1
+	for _, c := range consumers {
+		if first, err = q.needs(ctx, c, first); err != nil {
+			return nil, err
+		}
+		if first <= info.State.FirstSeq {
+			return info, nil
 		}
 	}
-	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("asking for the state of the consumers: %w", err)
-	}
-	if floor < info.State.FirstSeq {
-		return info, nil
-	}
-	if err := q.alerts.Purge(ctx, jetstream.WithPurgeSequence(floor+1)); err != nil {
+	if err := q.alerts.Purge(ctx, jetstream.WithPurgeSequence(first)); err != nil {
 		return nil, fmt.Errorf("removing what is delivered: %w", err)
 	}
 	if info, err = q.alerts.Info(ctx); err != nil {
@@ -310,28 +312,81 @@ func (q *Queue) reap(ctx context.Context) (*jetstream.StreamInfo, error) {
 	return info, nil
 }
 
+// consumers returns the states of all consumers.
+func (q *Queue) consumers(ctx context.Context) (all []*jetstream.ConsumerInfo, err error) {
+	list := q.alerts.ListConsumers(ctx)
+	for c := range list.Info() {
+		all = append(all, c)
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("asking for the state of the consumers: %w", err)
+	}
+	return all, nil
+}
+
+// needs returns the sequence number of the first alert before a limit that a consumer has not acknowledged, or one before it; the limit, if there
+// is none. A consumer is told of an alert only after its publisher (nats-server, stream.go, signalConsumersLoop): until then it says that
+// nothing is pending. So what it has not been given yet is looked for among what is kept.
+func (q *Queue) needs(ctx context.Context, c *jetstream.ConsumerInfo, limit uint64) (uint64, error) {
+	if pending(c) > 0 {
+		return min(limit, c.AckFloor.Stream+1), nil
+	}
+	for _, subject := range subjects(c) {
+		if c.Delivered.Stream+1 >= limit {
+			break
+		}
+		m, err := q.following(ctx, c.Delivered.Stream+1, subject)
+		if err != nil {
+			return 0, fmt.Errorf("looking for what %s has not been given: %w", unescape(c.Name), err)
+		}
+		if m != nil {
+			limit = min(limit, m.Sequence)
+		}
+	}
+	return limit, nil
+}
+
+// pending returns how many alerts a consumer knows of that it has not acknowledged.
+func pending(c *jetstream.ConsumerInfo) uint64 { return c.NumPending + uint64(c.NumAckPending) }
+
+// subjects returns what a consumer gets. In a cluster it may be somebody else's, with one filter or none.
+func subjects(c *jetstream.ConsumerInfo) []string {
+	switch {
+	case len(c.Config.FilterSubjects) > 0:
+		return c.Config.FilterSubjects
+	case c.Config.FilterSubject != "":
+		return []string{c.Config.FilterSubject}
+	}
+	return []string{">"}
+}
+
+// wants says whether a consumer may get alerts with the subject.
+func wants(c *jetstream.ConsumerInfo, subject string) bool {
+	return slices.ContainsFunc(subjects(c), func(s string) bool { return s == subject || strings.ContainsAny(s, "*>") })
+}
+
 // reapUnwanted removes, up to the sequence number that was the last one before, the alerts of each priority that every destination has which
 // wants that priority. One that is away and wants severe alerts only would else have others kept, which nobody waits for, and what somebody
 // waits for would be shed or refused for them. It costs more than reap, and is for a queue that is full.
 func (q *Queue) reapUnwanted(ctx context.Context, last uint64) error {
-	var behind []*jetstream.ConsumerInfo
-	list := q.alerts.ListConsumers(ctx)
-	for c := range list.Info() {
-		if c.NumPending > 0 || c.NumAckPending > 0 {
-			behind = append(behind, c)
-		}
+	consumers, err := q.consumers(ctx)
+	if err != nil {
+		return err
 	}
-	if err := list.Err(); err != nil {
-		return fmt.Errorf("asking for the state of the consumers: %w", err)
+	needed := make([]uint64, len(consumers))
+	for i, c := range consumers {
+		if needed[i], err = q.needs(ctx, c, last+1); err != nil {
+			return err
+		}
 	}
 	for p := alert.Emergency; p <= alert.Debug; p++ {
-		subject, floor := q.subject(p), last
-		for _, c := range behind {
-			if slices.Contains(c.Config.FilterSubjects, subject) {
-				floor = min(floor, c.AckFloor.Stream)
+		subject, first := q.subject(p), last+1
+		for i, c := range consumers {
+			if wants(c, subject) {
+				first = min(first, needed[i])
 			}
 		}
-		if err := q.alerts.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(floor+1)); err != nil {
+		if err := q.alerts.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(first)); err != nil {
 			return fmt.Errorf("removing what nobody waits for: %w", err)
 		}
 	}
@@ -349,7 +404,7 @@ func (q *Queue) expire(ctx context.Context, s jetstream.StreamState) error {
 	low, high := s.FirstSeq+1, s.LastSeq+1 // the first that stays is in low..high
 	for low < high {
 		middle := low + (high-low)/2
-		m, err := q.following(ctx, middle)
+		m, err := q.following(ctx, middle, q.cfg.Name+".>")
 		if err != nil {
 			return fmt.Errorf("looking for what is too old: %w", err)
 		}
@@ -365,9 +420,9 @@ func (q *Queue) expire(ctx context.Context, s jetstream.StreamState) error {
 	return nil
 }
 
-// following returns the first message from a sequence number on, or nil.
-func (q *Queue) following(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
-	m, err := q.alerts.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(q.cfg.Name+".>"))
+// following returns the first message from a sequence number on with the subject, or nil.
+func (q *Queue) following(ctx context.Context, seq uint64, subject string) (*jetstream.RawStreamMsg, error) {
+	m, err := q.alerts.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
 	if err != nil && strings.Contains(err.Error(), "not found") {
 		return nil, nil
 	}
@@ -393,7 +448,7 @@ func (q *Queue) report() {
 			name, s.Full, q.cfg.Bytes>>20, s.Expired, q.cfg.Age)
 		q.cfg.Log(alert.Critical, "queue: "+text)
 		a := &alert.Alert{
-			Time: now.UTC(), Rule: "Saker internal: alerts shed", Priority: alert.Critical, Source: "internal", Internal: true, Message: text,
+			UUID: alert.NewUUID(), Time: now.UTC(), Rule: "Saker internal: alerts shed", Priority: alert.Critical, Source: "internal", Internal: true, Message: text,
 			Fields: []alert.Field{
 				{Key: "destination", Value: alert.Value{Kind: alert.Text, Text: name}},
 				{Key: "full", Value: alert.Value{Kind: alert.Uint, Num: s.Full}},

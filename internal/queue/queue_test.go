@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/saker-sec/saker/internal/alert"
 )
 
@@ -202,6 +204,53 @@ func TestReap(t *testing.T) {
 	kept(0)
 }
 
+// TestReapEarly asks what a consumer needs before it has been told of an alert that is published: it says that nothing is pending.
+func TestReapEarly(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Destinations: to("d")})
+	publish(t, q, alert.Debug, "a", "b")
+	publish(t, q, alert.Error, "c")
+	if err := q.PublishTo(t.Context(), "d", make1("d", alert.Notice)); err != nil {
+		t.Fatal(err)
+	}
+	info := func(delivered uint64, filters ...string) *jetstream.ConsumerInfo {
+		return &jetstream.ConsumerInfo{Delivered: jetstream.SequenceInfo{Stream: delivered}, Config: jetstream.ConsumerConfig{FilterSubjects: filters}}
+	}
+	one, behind := info(0), info(9)
+	one.Config.FilterSubject = "saker.to.*"
+	behind.NumAckPending, behind.AckFloor.Stream = 1, 1
+	for name, c := range map[string]struct {
+		info *jetstream.ConsumerInfo
+		want uint64
+	}{
+		"new": {info(0, "saker.to.d", "saker.alert.7"), 1}, "one behind": {info(1, "saker.to.d", "saker.alert.7"), 2}, "severe alerts only": {info(0, "saker.to.d", "saker.alert.3"), 3},
+		"its own only": {info(1, "saker.to.d"), 4}, "has all": {info(4, "saker.to.d", "saker.alert.7"), 5}, "wants none of it": {info(0, "saker.to.other", "saker.alert.0"), 5},
+		"somebody else's": {info(1), 2}, "somebody else's with one filter": {one, 4}, "behind": {behind, 2},
+	} {
+		if got, err := q.needs(t.Context(), c.info, 5); got != c.want || err != nil {
+			t.Errorf("%s: %d, %v, want %d", name, got, err, c.want)
+		}
+	}
+	if !wants(one, "saker.alert.1") || !wants(info(0), "saker.alert.1") || wants(info(0, "saker.alert.0"), "saker.alert.1") {
+		t.Error("it is not what they say that consumers want")
+	}
+	if idle, err := q.Idle(t.Context()); idle || err != nil {
+		t.Errorf("with alerts: %t, %v", idle, err)
+	}
+	ack(t, take(t, q, "d", 4)...)
+	for deadline := time.Now().Add(time.Minute); ; {
+		idle, err := q.Idle(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if idle {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it is not idle when all is acknowledged")
+		}
+	}
+}
+
 // TestShed fills the queue: the least severe go first, the oldest of them, and what is less severe than all is refused.
 func TestShed(t *testing.T) {
 	q := open(t, Config{Dir: t.TempDir(), Bytes: 200 << 10, Destinations: to("there")})
@@ -269,7 +318,7 @@ func TestShed(t *testing.T) {
 	}
 	reported(time.Time{})
 	q.report()
-	if m := take(t, q, "there", 1)[0]; !m.Alert.Internal || m.Alert.Rule != "Saker internal: alerts shed" {
+	if m := take(t, q, "there", 1)[0]; !m.Alert.Internal || m.Alert.Rule != "Saker internal: alerts shed" || len(m.Alert.UUID) != 36 {
 		t.Errorf("the last alert is %+v, want the report", m.Alert)
 	}
 }
@@ -341,7 +390,7 @@ func TestExpire(t *testing.T) {
 		}
 		first = got.At
 	}
-	m, err := q.following(t.Context(), 2)
+	m, err := q.following(t.Context(), 2, "saker.>")
 	if err != nil {
 		t.Fatal(err)
 	}

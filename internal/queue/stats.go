@@ -32,6 +32,30 @@ type DestinationStats struct {
 // Accepted returns how many alerts were written since the start, and how many could not be.
 func (q *Queue) Accepted() (accepted, refused uint64) { return q.accepted.Load(), q.refused.Load() }
 
+// Idle says whether every destination of the configuration has acknowledged all that is kept for it.
+func (q *Queue) Idle(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	info, err := q.alerts.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("asking for the state of the queue: %w", err)
+	}
+	consumers, err := q.consumers(ctx)
+	if err != nil {
+		return false, err
+	}
+	limit := info.State.LastSeq + 1
+	for _, c := range consumers {
+		if q.subs[unescape(c.Name)] == nil {
+			continue // in a cluster, somebody else's
+		}
+		if needed, err := q.needs(ctx, c, limit); err != nil || needed < limit {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // Stats asks the server for the state of the queue. The destinations are those of the configuration, in its order.
 func (q *Queue) Stats(ctx context.Context) (Stats, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)

@@ -128,12 +128,7 @@ func (d *Delivery) Drain(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		left := uint64(0)
-		all, err := d.queue.Stats(ctx)
-		for _, s := range all.Destinations {
-			left += s.Queued
-		}
-		if err == nil && left == 0 {
+		if idle, err := d.queue.Idle(ctx); idle && err == nil {
 			return
 		}
 		select {

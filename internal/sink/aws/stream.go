@@ -79,6 +79,12 @@ func (s *Stream) SendBatch(ctx context.Context, alerts []*alert.Alert) []error {
 			Records []record `json:"Records"`
 			Stream  string   `json:"StreamName"`
 		}{records[from:to], s.name}, &out)
+		if Refused(err) { // one of them may be the reason
+			for i := range errs {
+				errs[i] = s.Send(ctx, alerts[from+i], nil)
+			}
+			return nil
+		}
 		if err != nil {
 			return err
 		}

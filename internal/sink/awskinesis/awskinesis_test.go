@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -95,5 +96,36 @@ func TestBatch(t *testing.T) {
 	if len(errs) != 3 || errs[0] == nil || route.Permanent(errs[0]) || errs[1] != nil || !route.Permanent(errs[2]) ||
 		!strings.HasSuffix(errs[0].Error(), "the entry is refused: ProvisionedThroughputExceededException: Rate exceeded for shard 0") {
 		t.Errorf("%v", errs)
+	}
+}
+
+// TestRefusedBatch has a request refused for one of its records: the others are put.
+func TestRefusedBatch(t *testing.T) {
+	put := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			Data    []byte
+			Records []struct{ Data []byte }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			t.Error(err)
+		}
+		if in.Records != nil || strings.Contains(string(in.Data), `"rule":"bad"`) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"__type":"ValidationException","message":"no"}`)
+			return
+		}
+		put++
+		fmt.Fprint(w, `{"SequenceNumber":"1","ShardId":"0"}`)
+	}))
+	defer server.Close()
+	s, err := setting.Open("aws.kinesis", values(server.URL), awskinesis.New)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, bad := sinktest.Alert("m"), sinktest.Alert("m")
+	bad.Rule = "bad"
+	if errs := s.SendBatch(t.Context(), []*alert.Alert{good, bad, good}); len(errs) != 3 || errs[0] != nil || !route.Permanent(errs[1]) || errs[2] != nil || put != 2 {
+		t.Errorf("%d are put: %v", put, errs)
 	}
 }

@@ -44,8 +44,8 @@ func (s *Sink) SendBatch(ctx context.Context, alerts []*alert.Alert) []error {
 		path += "?pipeline=" + url.QueryEscape(s.cfg.Pipeline)
 	}
 	answer, err := s.sender.Do(ctx, httpsink.Request{URL: httpsink.Join(s.cfg.HostPort, path), ContentType: "application/x-ndjson", Body: body})
-	if err != nil {
-		return same(err, len(alerts))
+	if err != nil { // refused for good, as for its size, it may be taken in parts
+		return httpsink.Together(ctx, alerts, func() error { return err }, s.Send)
 	}
 	var said struct {
 		Errors bool                `json:"errors"`

@@ -42,6 +42,7 @@ type server struct {
 	requests []string
 	busy     bool
 	blocked  bool
+	most     int  // bytes of a bulk request; 0 is any number
 	closed   bool // nobody may see the template
 	template string
 }
@@ -84,6 +85,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		} else if s.template == "" {
 			w.WriteHeader(404)
 		}
+	case parts[0] == "_bulk" && body.Len() > s.most && s.most > 0:
+		w.WriteHeader(413)
 	case parts[0] == "_bulk":
 		lines := strings.Split(strings.TrimSuffix(body.String(), "\n"), "\n")
 		var items []string
@@ -210,5 +213,17 @@ func TestBlocked(t *testing.T) {
 	}
 	if errs := sink.SendBatch(t.Context(), []*alert.Alert{one("2", "r")}); len(errs) != 1 || errs[0] == nil || route.Permanent(errs[0]) {
 		t.Errorf("in a batch: %v, want an error that is not permanent", errs)
+	}
+}
+
+// TestLargeBulk has a proxy that takes no large requests: what it refuses together goes one by one.
+func TestLargeBulk(t *testing.T) {
+	s, sink := start(t, setting.Values{"elasticsearch.batching.enabled": "true"})
+	s.most = 100
+	if errs := sink.SendBatch(t.Context(), []*alert.Alert{one("1", "r"), one("2", "bad"), one("3", "r")}); len(errs) != 3 || errs[0] != nil || !route.Permanent(errs[1]) || errs[2] != nil {
+		t.Errorf("%v", errs)
+	}
+	if len(s.docs) != 2 {
+		t.Errorf("%v", s.docs)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/saker-sec/saker/internal/alert"
+	"github.com/saker-sec/saker/internal/sink/httpsink"
 	"github.com/saker-sec/saker/internal/sink/kubeapi"
 	"github.com/saker-sec/saker/internal/sink/setting"
 )
@@ -110,8 +111,12 @@ func (s *Sink) SendBatch(ctx context.Context, alerts []*alert.Alert) []error {
 		if errs == nil {
 			errs = make([]error, len(alerts))
 		}
+		var e *httpsink.Error
+		alone := len(groups[ns]) > 1 && errors.As(err, &e) && e.Permanent() // one of them may be the reason
 		for _, i := range groups[ns] {
-			errs[i] = err
+			if errs[i] = err; alone {
+				errs[i] = s.Send(ctx, alerts[i], nil)
+			}
 		}
 	}
 	return errs

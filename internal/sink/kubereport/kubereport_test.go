@@ -214,6 +214,17 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestInvalid has a batch refused for one of its alerts: the others are written.
+func TestInvalid(t *testing.T) {
+	k := server()
+	k.Refuse = func(body []byte) bool { return strings.Contains(string(body), `"falco.uuid":"bad"`) }
+	errs := open(t, k.Start(t)).SendBatch(t.Context(), []*alert.Alert{one("a", alert.Error), one("bad", alert.Error), one("c", alert.Error)})
+	if len(errs) != 3 || errs[0] != nil || !route.Permanent(errs[1]) || errs[2] != nil {
+		t.Errorf("%v", errs)
+	}
+	expect(t, k, cluster, "a c")
+}
+
 // TestConcurrent lets many write to one report at once, while somebody deletes it now and then: nothing is lost but what was
 // deleted with it.
 func TestConcurrent(t *testing.T) {

@@ -23,6 +23,8 @@ const KubernetesToken = "s3cretServiceAccountToken"
 // Kubernetes is an API server that keeps objects as a real one does as far as writers can see: it refuses an update of what
 // has changed since it was read, an object that is there, a namespace that is not, and what its validation does not take.
 type Kubernetes struct {
+	// Refuse says whether an object that is written is invalid; nil takes all.
+	Refuse func(body []byte) bool
 	// Namespaces are those that there are; with false, they are about to go.
 	Namespaces map[string]bool
 	// Resources are the names of the resources that there are, with their groups.
@@ -162,6 +164,9 @@ var apiPath = regexp.MustCompile(`^/(?:api/v1|apis/([^/]+/[^/]+))(?:/namespaces/
 func (k *Kubernetes) serve(r *nethttp.Request, body []byte) (int, any) {
 	if r.TLS != nil && r.Header.Get("Authorization") != "Bearer "+KubernetesToken { // clients send none without TLS
 		return failure(401, "Unauthorized", "Unauthorized", "")
+	}
+	if len(body) > 0 && k.Refuse != nil && k.Refuse(body) {
+		return failure(422, "Invalid", "the object is invalid", "")
 	}
 	at := apiPath.FindStringSubmatch(r.URL.EscapedPath())
 	if at == nil || !slices.Contains(k.Resources, strings.TrimPrefix(at[1]+"/"+at[3], "/")) {
