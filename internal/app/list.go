@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/saker-sec/saker/internal/config"
 	"github.com/saker-sec/saker/internal/event"
 	"github.com/saker-sec/saker/internal/field"
 	"github.com/saker-sec/saker/internal/rule"
@@ -109,8 +110,12 @@ func (p *program) support(files []rulesFile) error {
 	for _, f := range files {
 		loaded = append(loaded, file{f.name, []variant{{string(f.text)}}})
 	}
+	cmdline := strings.Join(append([]string{"saker"}, p.env.Args...), " ")
+	for _, o := range p.opt.Overrides {
+		cmdline = strings.Replace(cmdline, o, config.HideOption(o), 1)
+	}
 	text, err := json.Marshal(map[string]any{
-		"version": falcoVersion, "engine_info": json.RawMessage(version.Bytes()), "cmdline": strings.Join(append([]string{"saker"}, p.env.Args...), " "),
+		"version": falcoVersion, "engine_info": json.RawMessage(version.Bytes()), "cmdline": cmdline,
 		"config": conf.String(), "rules_files": loaded,
 		"system_info": map[string]string{
 			"sysname": unix.ByteSliceToString(u.Sysname[:]), "nodename": unix.ByteSliceToString(u.Nodename[:]),

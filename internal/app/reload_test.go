@@ -195,8 +195,8 @@ func TestConfigurationMayNotVanish(t *testing.T) {
 		if err := p.loadConfig(t.Context()); (err != nil) != before {
 			t.Errorf("it was there before: %v, error %v", before, err)
 		}
-		if len(p.conf.Missing) != 1 || p.conf.Missing[0] != config.DefaultPath {
-			t.Errorf("missing are %v", p.conf.Missing)
+		if missing := strings.Join(p.conf.Missing, " "); before && missing != config.DefaultPath || !before && missing != "" {
+			t.Errorf("it was there before: %v, missing are %s", before, missing)
 		}
 	}
 }
@@ -525,5 +525,43 @@ metrics: {enabled: true, interval: 1h, output_file: %s}
 	}
 	if !strings.Contains(kept.String(), `"rule":"second"`) {
 		t.Error("the new rule was not used")
+	}
+}
+
+// TestReloadKeepsAlerts corrects the address of a destination that was away: what waits for it is delivered.
+func TestReloadKeepsAlerts(t *testing.T) {
+	there := receive(t, false)
+	dir := t.TempDir()
+	rules, conf := filepath.Join(dir, "rules.yaml"), filepath.Join(dir, "falco.yaml")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure := func(url string) {
+		t.Helper()
+		write(conf, "engine: {kind: nodriver}\nwatch_config_files: false\nstdout_output: {enabled: true}\njson_output: true\nrules_files: ["+rules+
+			"]\nhttp_output: {enabled: true, url: '"+url+"'}\n")
+	}
+	good := "- rule: r\n  desc: d\n  condition: evt.type = openat\n  output: o\n  priority: NOTICE\n"
+	write(rules, good)
+	configure(fmt.Sprintf("http://127.0.0.1:%d", freePort(t)))
+	s := start(t, "-c", conf)
+	s.err.wait(t, "watching", 1)
+	write(rules, "- rule: [")
+	s.reload <- struct{}{}
+	s.out.wait(t, `"rule":"Falco internal: hot restart failure"`, 1)
+	write(rules, good)
+	configure(there.URL)
+	s.reload <- struct{}{}
+	s.err.wait(t, "reloaded: ", 1)
+	eventually(t, "the alert arrives", func() bool {
+		there.mu.Lock()
+		defer there.mu.Unlock()
+		return there.got["Falco internal: hot restart failure"] == 1
+	})
+	if code := s.end(); code != 0 || strings.Contains(s.err.String(), "not delivered") {
+		t.Errorf("exit code %d: %s", code, s.err)
 	}
 }

@@ -269,7 +269,7 @@ func (r *run) reload(ctx context.Context) error {
 		old := r.exchange(router)
 		drain, stop := context.WithTimeout(ctx, drainTime)
 		defer stop()
-		if err := old.Close(drain); err != nil {
+		if err := old.HandOver(drain, router); err != nil {
 			r.log.printf("Error: closing the outputs of before: %v", err)
 		}
 	}

@@ -62,8 +62,8 @@ type Config struct {
 	// Loaded says whether a configuration file was read; without one the values are the defaults for running by hand:
 	// alerts go to stdout.
 	Loaded bool
-	// Files and Dirs are the files that were read, and the directories that were searched for more. Missing are those that are
-	// named and do not exist.
+	// Files and Dirs are the files that were read, and the directories that were searched for more. Missing are those that somebody
+	// named and that do not exist.
 	Files, Dirs, Missing []string
 	// Warnings are what is odd but does no harm: unknown keys, keys without effect.
 	Warnings []string
@@ -293,7 +293,6 @@ func (c *Config) load(s Sources) error {
 			c.Missing = []string{s.Path}
 			return fmt.Errorf("Could not find configuration file at %s", s.Path)
 		case errors.Is(err, os.ErrNotExist):
-			c.Missing = []string{s.Path}
 		case err != nil:
 			c.Files = []string{s.Path}
 			return fmt.Errorf("reading configuration file: %w", err)

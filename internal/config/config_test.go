@@ -51,6 +51,7 @@ func TestLoad(t *testing.T) {
 		{"suggested output off", map[string]string{"falco.yaml": "append_output: [{suggested_output: true}]\n"}, []string{"append_output.suggested_output=false"}, func(c *Config) any { return len(c.AppendOutput) }, 0},
 		{"durations", map[string]string{"falco.yaml": "metrics: {interval: 1h30m5ms}\noutput_timeout: 300\n"}, nil, func(c *Config) any { return []any{c.Metrics.Interval, c.Outputs.Timeout} }, []any{90*time.Minute + 5*time.Millisecond, 300 * time.Millisecond}},
 		{"static fields", map[string]string{"falco.yaml": "static_fields: {zone: eu, n: 1}\n"}, nil, func(c *Config) any { return c.StaticFields }, []StaticField{{"zone", "eu"}, {"n", "1"}}},
+		{"append output in other words", map[string]string{"falco.yaml": "append_output:\n- suggested_output: yes\n  extra_fields: [{a: '%fd.name', b: '%fd.num'}]\n"}, nil, func(c *Config) any { return c.AppendOutput }, []AppendOutput{{Suggested: true, Fields: []ExtraField{{"a", "%fd.name"}, {"b", "%fd.num"}}}}},
 		{"append output", map[string]string{"falco.yaml": "append_output:\n- match: {source: syscall, tags: [a]}\n  extra_output: '%proc.name'\n  extra_fields: [proc.pid, {k: '%fd.name'}]\n"}, nil, func(c *Config) any { return c.AppendOutput }, []AppendOutput{{Source: "syscall", Tags: []string{"a"}, Extra: "%proc.name", Fields: []ExtraField{{"proc.pid", ""}, {"k", "%fd.name"}}}}},
 	}
 	for _, c := range cases {
@@ -88,6 +89,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"interval out of order", "metrics: {interval: 5s1h}\n", "expected a duration such as", nil},
 		{"short interval", "metrics: {interval: 99ms}\n", "at least 100ms", nil},
 		{"address", "webserver: {listen_address: localhost}\n", "expected an IPv4 or IPv6 address", nil},
+		{"suggested output", "append_output: [{suggested_output: maybe}]\n", `suggested_output: expected true or false, not "maybe"`, nil},
 		{"option without value", "", "expected key=value", []string{"json_output"}},
 		{"option with a wrong path", "", "is not closed", []string{"a[1=2"}},
 		{"option behind the end", "rules_files: [a]\n", "index 7 is behind the end of a list of 1", []string{"rules_files[7]=x"}},

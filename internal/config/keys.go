@@ -282,18 +282,21 @@ func scalars(n *yaml.Node) ([]string, error) {
 }
 
 func truth(at func(*Config) *bool) variable {
-	set := func(c *Config, n *yaml.Node) error {
-		switch strings.ToLower(n.Value) {
-		case "true", "yes", "on", "y":
-			*at(c) = true
-		case "false", "no", "off", "n":
-			*at(c) = false
-		default:
-			return fmt.Errorf("expected true or false, not %q", n.Value)
-		}
-		return nil
+	set := func(c *Config, n *yaml.Node) (err error) {
+		*at(c), err = parseTruth(n)
+		return err
 	}
 	return variable{set, func(c *Config) any { return *at(c) }, map[string]any{"type": "boolean"}}
+}
+
+func parseTruth(n *yaml.Node) (bool, error) {
+	switch strings.ToLower(n.Value) {
+	case "true", "yes", "on", "y":
+		return true, nil
+	case "false", "no", "off", "n":
+		return false, nil
+	}
+	return false, fmt.Errorf("expected true or false, not %q", n.Value)
 }
 
 func number(at func(*Config) *int, low, high int) variable {
@@ -443,23 +446,25 @@ func setAppendOutput(c *Config, n *yaml.Node) error {
 	}
 	for _, item := range n.Content {
 		a := AppendOutput{}
+		var err error
 		for i := 0; item.Kind == yaml.MappingNode && i+1 < len(item.Content); i += 2 {
 			v := item.Content[i+1]
 			switch item.Content[i].Value {
 			case "match":
-				if err := a.match(v); err != nil {
-					return err
-				}
+				err = a.match(v)
 			case "extra_output":
 				a.Extra = v.Value
 			case "extra_fields":
-				if err := a.fields(v); err != nil {
-					return err
-				}
+				err = a.fields(v)
 			case "suggested_output":
-				a.Suggested = v.Value == "true"
+				if a.Suggested, err = parseTruth(v); err != nil {
+					err = fmt.Errorf("line %d: suggested_output: %w", v.Line, err)
+				}
 			default:
-				return fmt.Errorf("line %d: unknown key %q; possible are match, extra_output, extra_fields and suggested_output", v.Line, item.Content[i].Value)
+				err = fmt.Errorf("line %d: unknown key %q; possible are match, extra_output, extra_fields and suggested_output", v.Line, item.Content[i].Value)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		c.AppendOutput = append(c.AppendOutput, a)
@@ -493,8 +498,10 @@ func (a *AppendOutput) fields(n *yaml.Node) error {
 		switch {
 		case f.Kind == yaml.ScalarNode:
 			a.Fields = append(a.Fields, ExtraField{Key: f.Value})
-		case f.Kind == yaml.MappingNode && len(f.Content) == 2:
-			a.Fields = append(a.Fields, ExtraField{Key: f.Content[0].Value, Format: f.Content[1].Value})
+		case f.Kind == yaml.MappingNode:
+			for i := 0; i+1 < len(f.Content); i += 2 {
+				a.Fields = append(a.Fields, ExtraField{Key: f.Content[i].Value, Format: f.Content[i+1].Value})
+			}
 		default:
 			return fmt.Errorf("line %d: extra_fields: expected a field, or `name: format`", f.Line)
 		}

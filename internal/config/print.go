@@ -19,8 +19,11 @@ func (c *Config) Print(w io.Writer) error {
 			continue
 		}
 		shown := k.get(c)
-		if url, text := shown.(string); text && k.name == "http_output.url" {
-			shown = hideUser(url)
+		switch k.name {
+		case "http_output.url":
+			shown = hideUser(c.Outputs.HTTP.URL)
+		case "program_output.program":
+			shown = hideArguments(c.Outputs.Program.Program)
 		}
 		value, err := json.Marshal(shown)
 		if err != nil {
@@ -160,6 +163,33 @@ func secret(key string) bool {
 		}
 	}
 	return false
+}
+
+// HideOption returns an option "key=value" of the command line without what Print hides.
+func HideOption(option string) string {
+	key, value, _ := strings.Cut(option, "=")
+	section, _, _ := strings.Cut(key, ".")
+	section, _, _ = strings.Cut(section, "[")
+	switch {
+	case key == "http_output.url":
+		return key + "=" + hideUser(value)
+	case section == "plugins", section == "forward", key == "program_output.program",
+		(section == "http_output" || section == "program_output") && strings.Contains(value, "{"):
+		return key + "=***"
+	}
+	return option
+}
+
+// hideArguments replaces all but the first word of a command, which may hold addresses and tokens, and that too where it is a variable.
+func hideArguments(command string) string {
+	first, rest, _ := strings.Cut(strings.TrimSpace(command), " ")
+	switch {
+	case strings.Contains(first, "="):
+		return "***"
+	case rest != "":
+		return first + " ***"
+	}
+	return first
 }
 
 // hideUser replaces the user and password of a URL, which may lack its scheme.

@@ -10,7 +10,8 @@ import (
 func TestPrint(t *testing.T) {
 	c, err := load(t, map[string]string{
 		"falco.yaml": "json_output: true\nhttp_output:\n  url: https://user:secret@host/path\nrules_files: [a, b]\n" +
-			"forward:\n  slack: {webhookurl: https://secret}\n  queue: {dir: /q}\n",
+			"forward:\n  slack: {webhookurl: https://secret}\n  queue: {dir: /q}\n" +
+			"program_output: {program: \"jq '{text: .output}' | curl -d @- https://hooks.example/secret\"}\n",
 	}, "priority=notice")
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +23,7 @@ func TestPrint(t *testing.T) {
 	for _, want := range []string{
 		"json_output: true  # ", "falco.yaml:1\n", "rules_files: [\"a\",\"b\"]  # ", "falco.yaml:4\n", "priority: \"notice\"  # -o priority\n",
 		"rule_matching: \"first\"  # default\n", "http_output.url: \"https://***@host/path\"  # ", "falco.yaml:3\n",
-		`forward: ["slack","queue"]  # `, "falco.yaml:6\n",
+		`forward: ["slack","queue"]  # `, "falco.yaml:6\n", `program_output.program: "jq ***"  # `,
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
@@ -33,6 +34,33 @@ func TestPrint(t *testing.T) {
 	}
 	if c.Forward == nil || c.Forward.Line != 6 || !strings.HasSuffix(c.ForwardFile(), "falco.yaml") {
 		t.Errorf("forward is %+v of %s", c.Forward, c.ForwardFile())
+	}
+}
+
+func TestHideOption(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"json_output=true", "json_output=true"},
+		{"http_output.url=http://me:secret@host/x", "http_output.url=http://***@host/x"},
+		{"http_output={url: 'http://me:secret@host'}", "http_output=***"},
+		{"program_output.program=curl secret", "program_output.program=***"},
+		{"plugins[0].init_config.token=secret", "plugins[0].init_config.token=***"},
+		{"plugins[]={init_config: {token: secret}}", "plugins[]=***"},
+		{"forward.slack.webhookurl=secret", "forward.slack.webhookurl=***"},
+		{"http_output.enabled=true", "http_output.enabled=true"},
+	} {
+		if got := HideOption(c.in); got != c.want {
+			t.Errorf("HideOption(%q) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestHideArguments(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"", ""}, {"/opt/send", "/opt/send"}, {" curl -d @- https://host/secret", "curl ***"}, {"TOKEN=secret send", "***"},
+	} {
+		if got := hideArguments(c.in); got != c.want {
+			t.Errorf("hideArguments(%q) = %q, want %q", c.in, got, c.want)
+		}
 	}
 }
 

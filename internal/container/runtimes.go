@@ -624,7 +624,17 @@ func (k *keeper) follow(ctx context.Context) error {
 	watched := make(chan error, 1)
 	var once sync.Once
 	var mu sync.Mutex // found and gone of watch run beside those of list
-	listed := map[string]bool{}
+	listed, complete := map[string]bool{}, false
+	defer func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !complete { // what was told of before may still be there
+			for key := range k.mine {
+				listed[key] = true
+			}
+		}
+		k.mine = listed
+	}()
 	found := func(c *Container) {
 		key := Key(c.Namespace, c.ID)
 		mu.Lock()
@@ -660,6 +670,7 @@ func (k *keeper) follow(ctx context.Context) error {
 	}
 	mu.Unlock()
 	k.r.sweep(ctx, k.mine, current)
+	complete = true
 	k.mu.Lock()
 	recovered := k.said != ""
 	k.said = ""
@@ -667,11 +678,7 @@ func (k *keeper) follow(ctx context.Context) error {
 	if recovered {
 		k.r.cfg.Log("container runtime %s answers again: %d containers", k, len(current))
 	}
-	err := <-watched
-	mu.Lock()
-	k.mine = listed
-	mu.Unlock()
-	return err
+	return <-watched
 }
 
 // Connected names the runtimes that are followed, for what is logged at the start.

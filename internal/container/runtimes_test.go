@@ -307,6 +307,59 @@ func TestListingGoesOn(t *testing.T) {
 	}
 }
 
+// listing is a runtime that tells of containers when they are listed, and breaks off then if it says so.
+type listing struct {
+	runtime
+	ids  []string
+	fail error
+}
+
+func (r listing) list(_ context.Context, found func(*Container)) error {
+	for _, id := range r.ids {
+		found(&Container{ID: id, rank: rankDocker})
+	}
+	return r.fail
+}
+
+func (r listing) watch(ctx context.Context, ready func(), _ func(*Container), _ func(string)) error {
+	ready()
+	if r.fail == nil {
+		return errors.New("gone away")
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (r listing) close() {}
+
+// TestBrokenListing forgets what a listing told of that broke off, when the next one does not have it any more.
+func TestBrokenListing(t *testing.T) {
+	r := &Runtimes{updates: make(chan Update, 16), picture: map[string]*Container{}, cfg: Config{Log: func(string, ...any) {}}}
+	k := &keeper{r: r, mine: map[string]bool{}}
+	for _, step := range []listing{
+		{ids: []string{"a", "b"}, fail: errors.New("broken")},
+		{ids: []string{"c"}, fail: errors.New("broken")},
+		{ids: []string{"b"}},
+	} {
+		k.open = func() runtime { return step }
+		for range 100 { // until it was listed before the runtime went away
+			if err := k.follow(t.Context()); err == nil {
+				t.Fatal("it goes on")
+			}
+			if len(k.mine) == 1 || step.fail != nil {
+				break
+			}
+		}
+	}
+	var keys []string
+	for key := range r.picture {
+		keys = append(keys, key)
+	}
+	if strings.Join(keys, " ") != "b" {
+		t.Errorf("known are %v, want b alone", keys)
+	}
+}
+
 // TestPermission names the socket that refuses. Root, whom none refuses, becomes nobody for a while.
 func TestPermission(t *testing.T) {
 	dir := t.TempDir()

@@ -152,12 +152,7 @@ func (q *queue) signal() {
 func (q *queue) pop() (m *message, open bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var first *node
-	for i := range q.lanes {
-		if h := q.lanes[i].head; h != nil && (first == nil || h.seq < first.seq) {
-			first = h
-		}
-	}
+	first := q.first()
 	if first == nil {
 		return nil, !q.closed
 	}
@@ -169,13 +164,25 @@ func (q *queue) pop() (m *message, open bool) {
 	return first.m, !q.closed
 }
 
-// done lets go of the current message.
+// first returns the place of the oldest message, nil when none waits.
+func (q *queue) first() (first *node) {
+	for i := range q.lanes {
+		if h := q.lanes[i].head; h != nil && (first == nil || h.seq < first.seq) {
+			first = h
+		}
+	}
+	return first
+}
+
+// done lets go of the current message, unless another queue has taken it over.
 func (q *queue) done() {
 	q.mu.Lock()
 	m := q.current
 	q.current = nil
 	q.mu.Unlock()
-	m.release()
+	if m != nil {
+		m.release()
+	}
 }
 
 // stopWaiting lets push return at once.

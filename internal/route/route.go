@@ -154,10 +154,15 @@ func (r *Router) Publish(a *alert.Alert) {
 		lost = o.queue.push(m) || lost
 	}
 	if lost {
-		select {
-		case r.dropped <- struct{}{}:
-		default:
-		}
+		r.tellDrops()
+	}
+}
+
+// tellDrops has what was dropped logged.
+func (r *Router) tellDrops() {
+	select {
+	case r.dropped <- struct{}{}:
+	default:
 	}
 }
 
@@ -180,6 +185,12 @@ func (r *Router) StopWaiting() {
 // over, if that is sooner. The error names the outputs that have not delivered everything, with the number of alerts left,
 // and those that could not be closed.
 func (r *Router) Close(ctx context.Context) error {
+	r.stop(ctx)
+	return r.farewell()
+}
+
+// stop delivers what waits, as long as there is time.
+func (r *Router) stop(ctx context.Context) {
 	bounded := ctx
 	if r.drain > 0 {
 		over := time.AfterFunc(r.drain, func() {
@@ -209,6 +220,10 @@ func (r *Router) Close(ctx context.Context) error {
 	}
 	r.cancel()
 	r.reporter.Wait()
+}
+
+// farewell says what was not delivered.
+func (r *Router) farewell() error {
 	last, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	var errs []error
