@@ -151,6 +151,14 @@ func populate(s *kubetest.Server) {
 
 const whole = "prod/web-5d-1 u1 ip=10.0.0.7 sa=default ns=ns1[{of ns}] <ReplicaSet web-5d rs1[{of set}] <Deployment web d1[{of deployment}] svc front image nginx:1.25 sha256:aa"
 
+// TestNoPods says that there are none, which a wrong name of the node would explain.
+func TestNoPods(t *testing.T) {
+	s := kubetest.New(t)
+	s.Put(podsPath, kubetest.Pod("prod", "elsewhere", "u2", "n1.example", "nginx:1.25"))
+	_, _, log := follower(t, s, "")
+	eventually(t, "it is said", func() bool { return log.count("no pod on node n1: if that is wrong, nodeName has to be") == 1 })
+}
+
 func TestPodWithItsSurroundings(t *testing.T) {
 	for _, streaming := range []bool{true, false} {
 		t.Run(fmt.Sprintf("streaming %v", streaming), func(t *testing.T) {

@@ -224,6 +224,9 @@ func (s podStore) removed(uid string) {
 
 func (s podStore) replaced(all map[string]*entry) {
 	a := s.a
+	if len(all) == 0 { // Our own pod is one, unless we run beside Kubernetes.
+		a.report.once("no pods", "Kubernetes knows of no pod on node "+a.node+": if that is wrong, nodeName has to be the name that kubectl get nodes shows")
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for uid := range a.pods {
