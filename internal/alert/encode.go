@@ -54,7 +54,7 @@ func (a *Alert) appendInternal(dst []byte, s Style) []byte {
 	dst = append(dst, ": "...)
 	dst = append(dst, a.Priority.String()...)
 	dst = append(dst, ' ')
-	dst = append(dst, a.Message...)
+	dst = appendEscaped(dst, a.Message, false) // of several lines when a reload failed
 	dst = append(dst, " ("...)
 	for i, f := range sorted(a.Fields) {
 		if i > 0 {

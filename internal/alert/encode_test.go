@@ -75,6 +75,18 @@ func TestInternal(t *testing.T) {
 	}
 }
 
+// TestInternalIsOneLine wants one line of an internal alert too.
+func TestInternalIsOneLine(t *testing.T) {
+	a := &Alert{
+		Time: time.Unix(1, 5), Rule: "Falco internal: hot restart failure", Priority: Critical, Source: "internal", Internal: true,
+		Message: "Falco internal: hot restart failure: a.yaml: Invalid\n1 Errors:\n\tIn rule \"x\"",
+	}
+	want := `00:00:01.000000005: Critical Falco internal: hot restart failure: a.yaml: Invalid\n1 Errors:\n\tIn rule "x" ()`
+	if got := string(a.AppendText(nil, Style{Zone: time.UTC})); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestParsePriority(t *testing.T) {
 	for i, name := range priorities {
 		if p, err := ParsePriority(name); err != nil || p != Priority(i) {
