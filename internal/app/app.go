@@ -41,6 +41,7 @@ type program struct {
 	opt    *Options
 	conf   *config.Config
 	fields *field.Catalogue
+	hosts  *hosts
 	log    *logger
 
 	plugins []plugin.Loaded
@@ -100,7 +101,8 @@ func (p *program) run(ctx context.Context) (err error) {
 		return fmt.Errorf("saker %s has options of its own, which stand behind it: saker %s [-c <path>]", c, c)
 	}
 	p.fields = field.NewCatalogue()
-	p.fields.LookupHost = newHosts(ctx, func(host string) { p.fields.Resolve(host) }).lookup
+	p.hosts = newHosts(ctx, func(host string) { p.fields.Resolve(host) })
+	p.fields.LookupHost = p.hosts.lookup
 	for _, step := range []func(context.Context) error{
 		p.answerWithoutConfig, p.loadConfig, p.answerWithoutPlugins, p.loadPlugins, p.answerWithoutRules, p.selectSources, p.validate, p.watch,
 	} {

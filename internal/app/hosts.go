@@ -19,13 +19,15 @@ type hosts struct {
 
 	mu      sync.Mutex
 	known   map[string]*hostAnswer
-	started time.Time // when the first name was looked up
+	used    map[string]bool // names that were looked up since mark; nil before
+	started time.Time       // when the first name was looked up
 }
 
 // hostAnswer is what is known of a host; done is closed after it was looked up for the first time.
 type hostAnswer struct {
 	done  chan struct{}
-	addrs []netip.Addr // sorted; guarded by the mu of hosts
+	end   context.CancelFunc // ends the looking up
+	addrs []netip.Addr       // sorted; guarded by the mu of hosts
 }
 
 const (
@@ -48,6 +50,28 @@ func newHosts(ctx context.Context, learned func(host string)) *hosts {
 	}
 }
 
+// mark begins to take note of the names that are used.
+func (h *hosts) mark() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.used = map[string]bool{}
+}
+
+// sweep ends the looking up of the names that were not used since mark, and returns them.
+func (h *hosts) sweep() (unused []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for host, a := range h.known {
+		if !h.used[host] {
+			a.end()
+			delete(h.known, host)
+			unused = append(unused, host)
+		}
+	}
+	h.used = nil
+	return unused
+}
+
 // lookup returns the addresses of a host; none when it cannot be resolved, or not yet.
 func (h *hosts) lookup(host string) []netip.Addr {
 	h.mu.Lock()
@@ -55,11 +79,15 @@ func (h *hosts) lookup(host string) []netip.Addr {
 		h.started = time.Now()
 	}
 	left := patience - time.Since(h.started)
+	if h.used != nil {
+		h.used[host] = true
+	}
 	a := h.known[host]
 	if a == nil {
-		a = &hostAnswer{done: make(chan struct{})}
+		ctx, cancel := context.WithCancel(h.ctx)
+		a = &hostAnswer{done: make(chan struct{}), end: cancel}
 		h.known[host] = a
-		go h.ask(host, a)
+		go h.ask(ctx, host, a)
 	}
 	h.mu.Unlock()
 	if left > 0 {
@@ -74,10 +102,10 @@ func (h *hosts) lookup(host string) []netip.Addr {
 }
 
 // ask looks one host up, again and again until the context is done.
-func (h *hosts) ask(host string, a *hostAnswer) {
+func (h *hosts) ask(ctx context.Context, host string, a *hostAnswer) {
 	again := retryHost
 	for first := true; ; first = false {
-		addrs, err := h.query(host)
+		addrs, err := h.query(ctx, host)
 		h.mu.Lock()
 		changed := err == nil && !slices.Equal(addrs, a.addrs)
 		if changed {
@@ -88,7 +116,7 @@ func (h *hosts) ask(host string, a *hostAnswer) {
 		if first {
 			close(a.done)
 		}
-		if changed && (late || !first) {
+		if changed && (late || !first) && ctx.Err() == nil {
 			h.learned(host)
 		}
 		pause := refreshHost
@@ -100,7 +128,7 @@ func (h *hosts) ask(host string, a *hostAnswer) {
 		}
 		t := time.NewTimer(pause)
 		select {
-		case <-h.ctx.Done():
+		case <-ctx.Done():
 			t.Stop()
 			return
 		case <-t.C:
@@ -109,8 +137,8 @@ func (h *hosts) ask(host string, a *hostAnswer) {
 }
 
 // query asks for the addresses of a host once.
-func (h *hosts) query(host string) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(h.ctx, hostTimeout)
+func (h *hosts) query(ctx context.Context, host string) ([]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, hostTimeout)
 	defer cancel()
 	addrs, err := h.resolve(ctx, host)
 	slices.SortFunc(addrs, netip.Addr.Compare)

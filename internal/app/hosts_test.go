@@ -96,3 +96,32 @@ func TestHostsAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestHostsForgotten ends the looking up of a host that the rules do not name any more.
+func TestHostsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		h := newHosts(ctx, func(string) {})
+		asked := map[string]int{}
+		h.resolve = func(_ context.Context, host string) ([]netip.Addr, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			asked[host]++
+			return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+		}
+		h.lookup("old")
+		h.lookup("both")
+		h.mark()
+		h.lookup("both")
+		h.lookup("new")
+		if unused := h.sweep(); !slices.Equal(unused, []string{"old"}) {
+			t.Errorf("not used are %v", unused)
+		}
+		<-time.After(10 * refreshHost)
+		synctest.Wait()
+		if asked["old"] != 1 || asked["both"] < 10 || asked["new"] < 10 {
+			t.Errorf("asked %v times", asked)
+		}
+	})
+}

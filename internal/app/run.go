@@ -241,6 +241,7 @@ func (r *run) reload(ctx context.Context) error {
 	}
 	var pl plan
 	if err == nil {
+		r.hosts.mark()
 		pl, err = next.plan()
 	}
 	var router *route.Router
@@ -263,6 +264,9 @@ func (r *run) reload(ctx context.Context) error {
 	}
 	r.engine.Swap(pl.rules)
 	r.plan, r.conf, r.files, r.dirs, r.missing, r.tried = pl, next.conf, next.files, next.dirs, next.missing, nil
+	for _, host := range r.hosts.sweep() {
+		r.fields.Forget(host)
+	}
 	r.observer.loaded()
 	if router != nil {
 		r.key = next.outputKey()

@@ -121,6 +121,21 @@ func (c *Catalogue) Resolve(host string) int {
 		return 0
 	}
 	addrs := c.LookupHost(host)
+	c.remember(host, addrs)
+	return len(addrs)
+}
+
+// Forget makes a host unknown again that no rule names any more.
+func (c *Catalogue) Forget(host string) {
+	if c.whole != nil {
+		c.whole.Forget(host)
+		return
+	}
+	c.remember(host, nil)
+}
+
+// remember puts the addresses of a host in place of those of before.
+func (c *Catalogue) remember(host string, addrs []netip.Addr) {
 	c.learning.Lock()
 	defer c.learning.Unlock()
 	old := *c.hosts.Load()
@@ -140,7 +155,6 @@ func (c *Catalogue) Resolve(host string) int {
 		}
 	}
 	c.hosts.Store(&hosts)
-	return len(addrs)
 }
 
 // names returns the hosts that have the address.

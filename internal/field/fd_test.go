@@ -121,4 +121,8 @@ func TestHostNames(t *testing.T) {
 	if got := candidates(t, cat, c, "fd.sip.name", ""); len(got) != 1 || got[0] != `"www.example.org"` {
 		t.Errorf("server, after a host moved: %v", got)
 	}
+	cat.Of("syscall").Forget("www.example.org")
+	if got := candidates(t, cat, c, "fd.sip.name", ""); len(got) != 1 || got[0] != `"192.0.2.1"` {
+		t.Errorf("server, after a host was forgotten: %v", got)
+	}
 }
