@@ -26,7 +26,8 @@ type Catalogue struct {
 	classes  []*Class
 	fields   map[string]*Field
 	hosts    atomic.Pointer[map[netip.Addr][]string]
-	learning sync.Mutex // held while hosts is replaced
+	learning sync.Mutex              // held while hosts is replaced
+	resolved map[string][]netip.Addr // what hosts has of each host; guarded by learning
 }
 
 // NewCatalogue returns the catalogue of all built-in classes, in the order in which --list prints them.
@@ -138,6 +139,15 @@ func (c *Catalogue) Forget(host string) {
 func (c *Catalogue) remember(host string, addrs []netip.Addr) {
 	c.learning.Lock()
 	defer c.learning.Unlock()
+	if slices.Equal(c.resolved[host], addrs) {
+		return
+	}
+	if c.resolved == nil {
+		c.resolved = map[string][]netip.Addr{}
+	}
+	if c.resolved[host] = addrs; len(addrs) == 0 {
+		delete(c.resolved, host)
+	}
 	old := *c.hosts.Load()
 	hosts := make(map[netip.Addr][]string, len(old)+len(addrs))
 	for a, names := range old {

@@ -2,6 +2,7 @@ package field_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -194,6 +195,21 @@ func TestResolve(t *testing.T) {
 	}
 	if n := c.Resolve("example.org"); n != 2 || asked != "example.org" {
 		t.Errorf("%d addresses of %s, want 2", n, asked)
+	}
+}
+
+// TestResolveAgain resolves a host that has not moved, which costs nothing however many hosts there are: a reload resolves them all.
+func TestResolveAgain(t *testing.T) {
+	c := field.NewCatalogue()
+	addrs := map[string][]netip.Addr{}
+	c.LookupHost = func(host string) []netip.Addr { return addrs[host] }
+	for i := range 1000 {
+		host := fmt.Sprint("host", i)
+		addrs[host] = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})}
+		c.Resolve(host)
+	}
+	if n := testing.AllocsPerRun(10, func() { c.Resolve("host7"); c.Resolve("unknown") }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
