@@ -565,3 +565,36 @@ func TestReloadKeepsAlerts(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, s.err)
 	}
 }
+
+// TestReloadAtTheEnd has the program end in the middle of a reload: that this fails is no news then.
+func TestReloadAtTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	rules, conf := filepath.Join(dir, "rules.yaml"), filepath.Join(dir, "falco.yaml")
+	for path, text := range map[string]string{
+		rules: "- rule: r\n  desc: d\n  condition: evt.type = openat\n  output: o\n  priority: NOTICE\n",
+		conf:  "engine: {kind: nodriver}\nwatch_config_files: false\nstdout_output: {enabled: true}\nrules_files: [" + rules + "]\npriority: ${LEVEL}\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	asked := 0
+	level := func(name string) string {
+		if name != "LEVEL" {
+			return ""
+		}
+		if asked++; asked == 1 {
+			return "notice"
+		}
+		cancel()
+		return "none"
+	}
+	out, log, reload := newConsole(), newConsole(), make(chan struct{}, 1)
+	reload <- struct{}{}
+	code := Run(ctx, Env{Args: []string{"-c", conf}, Stdout: out, Stderr: log, Getenv: level, Reload: reload})
+	if code != 0 || asked != 2 || strings.Contains(out.String(), "hot restart failure") {
+		t.Errorf("exit code %d after %d readings: %s%s", code, asked, out, log)
+	}
+}

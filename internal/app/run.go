@@ -204,6 +204,9 @@ func (r *run) attend(ctx context.Context, changes *reloads) {
 	defer func() { <-reopened }()
 	for changes.next(ctx) {
 		err := r.reload(ctx)
+		if ctx.Err() != nil {
+			break // The end closes what a reload needs: that it fails is no news.
+		}
 		r.watchFiles(changes)
 		r.sayReloaded(err) // whoever answers to that by a change is noticed
 	}
