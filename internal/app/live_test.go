@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/saker-sec/saker/internal/procfs"
+	"github.com/saker-sec/saker/internal/state"
 )
 
 // TestLookupIsBounded looks users up while as many look-ups as there may be hang, as on a file system whose server is gone.
@@ -29,5 +30,13 @@ func TestLookupIsBounded(t *testing.T) {
 	l.lookup("", 1)
 	if n := l.looking.Load(); n != maxLookups {
 		t.Errorf("%d look-ups are under way, at most %d should be", n, maxLookups)
+	}
+}
+
+// TestFinder sees that the state can ask for single descriptors and directories: it finds out by itself whether it can.
+func TestFinder(t *testing.T) {
+	var lookup state.Proc = &finder{}
+	if _, ok := lookup.(state.DescriptorProc); !ok {
+		t.Error("the state has nobody to ask for single descriptors and directories")
 	}
 }
