@@ -6,8 +6,8 @@
 // its own, which writes the event in Falco's encoding into the ring of its CPU. SetSyscalls changes the table while
 // events flow. The programs need Linux 5.8 or later with BTF, and run on amd64 and arm64. On amd64 they see 32-bit callers as well.
 //
-// Strings and lists are cut at the limits of the programs (4096 bytes for a path, argument list or environment, the NUL
-// included). What was cut is counted, and Truncated tells it of the last event.
+// Strings and lists are cut at the limits of the programs (4096 bytes for a path, argument list, environment or cgroup, 16384 for the path of a
+// file as the kernel has it, the NUL included). What was cut is counted, and Truncated tells it of the last event.
 //
 // From Linux 7.0 on the kernel may preempt the programs, and does not run one on a CPU where another task is in the middle of it. There
 // several copies of those that this concerns are attached, and each event is taken by the first that runs (bpf/saker.h, "being

@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	overlayMagic = 0x794c7630 // OVERLAYFS_SUPER_MAGIC, include/uapi/linux/magic.h
-
 	capDacOverride = 1 << 1 // capabilities(7)
 	capFowner      = 1 << 3
 )
@@ -20,24 +18,34 @@ const (
 // file itself whatever has become of its path.
 func (s *scan) executable(dir string, p *event.Process, st status) {
 	p.ExeFromMemfd = strings.HasPrefix(p.ExePath, "/memfd:")
-	var fi unix.Stat_t
-	if unix.Stat(dir+"exe", &fi) != nil {
+	fi, ok := inMemory(dir + "exe")
+	if !ok {
 		return
 	}
 	p.ExeIno = fi.Ino
-	p.ExeCtime = uint64(fi.Ctim.Nano())
-	p.ExeMtime = uint64(fi.Mtim.Nano())
+	p.ExeCtime = nanoseconds(fi.Ctime)
+	p.ExeMtime = nanoseconds(fi.Mtime)
 	p.ExeWritable = writable(&fi, st) || st.capEff&(capDacOverride|capFowner) != 0 &&
 		mapped(s.read(dir+"uid_map", maxFile), fi.Uid) && mapped(s.read(dir+"gid_map", maxFile), fi.Gid)
-	var fs unix.Statfs_t
-	if unix.Statfs(dir+"exe", &fs) == nil && fs.Type == overlayMagic {
-		p.ExeUpperLayer, p.ExeLowerLayer = s.layer(dir, p.ExePath)
+	if m, ok := s.mount(dir, fi.Mnt_id); ok && m.overlay && fi.Mask&unix.STATX_MNT_ID != 0 {
+		p.ExeUpperLayer, p.ExeLowerLayer = s.layer(m, p.ExePath)
 	}
 }
 
+// inMemory is statx(2) with what the kernel has in memory: a file system whose server is gone would make us wait for ever, and with us, all
+// events.
+func inMemory(path string) (unix.Statx_t, bool) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st)
+	return st, err == nil
+}
+
+// nanoseconds returns a time in ns since the epoch.
+func nanoseconds(t unix.StatxTimestamp) uint64 { return uint64(t.Sec*nsPerSecond + int64(t.Nsec)) }
+
 // writable says whether a process could write the file by its owner and mode. The owner always can, since it may change
 // the mode.
-func writable(fi *unix.Stat_t, st status) bool {
+func writable(fi *unix.Statx_t, st status) bool {
 	switch {
 	case fi.Uid == st.uid:
 		return true
@@ -61,15 +69,7 @@ func mapped(idMap []byte, id uint32) bool {
 
 // layer says in which layer of an overlay file system a path lies. Both are false when the upper directory is not visible
 // from here.
-func (s *scan) layer(dir, path string) (upper, lower bool) {
-	var sx unix.Statx_t
-	if unix.Statx(unix.AT_FDCWD, dir+"exe", 0, unix.STATX_MNT_ID, &sx) != nil || sx.Mask&unix.STATX_MNT_ID == 0 {
-		return false, false
-	}
-	m, ok := s.mount(dir, sx.Mnt_id)
-	if !ok {
-		return false, false
-	}
+func (s *scan) layer(m mount, path string) (upper, lower bool) {
 	if m.upper == "" {
 		return false, true // Mounted read-only, from lower directories alone.
 	}
@@ -89,6 +89,7 @@ func (s *scan) layer(dir, path string) (upper, lower bool) {
 type mount struct {
 	dev         uint32 // as the kernel encodes it for user space: minor bits 0-7 and 20-31, major bits 8-19
 	root, point string
+	overlay     bool
 	upper       string // upperdir of an overlay
 }
 
@@ -128,6 +129,7 @@ func parseMount(line []byte) (uint64, mount, bool) {
 		point: point,
 	}
 	if _, super, ok := bytes.Cut(line, []byte(" - overlay ")); ok {
+		m.overlay = true
 		for option := range bytes.SplitSeq(field(super, 1), []byte{','}) {
 			if dir, ok := bytes.CutPrefix(option, []byte("upperdir=")); ok {
 				m.upper = unescape(dir)

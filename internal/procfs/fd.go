@@ -69,8 +69,8 @@ func (s *scan) descriptor(dir, path string, n int64) (event.Descriptor, bool) {
 	} else {
 		d.Name = string(link)
 	}
-	var fi unix.Stat_t
-	if unix.Stat(path, &fi) != nil {
+	fi, ok := inMemory(path)
+	if !ok {
 		return d, d.Type != event.FDUnknown
 	}
 	d.Ino = fi.Ino
@@ -91,7 +91,7 @@ func (s *scan) descriptor(dir, path string, n int64) (event.Descriptor, bool) {
 		d.Type, d.Name = event.FDUnsupported, ""
 		return d, true
 	}
-	s.opened(dir, &d, uint32(fi.Dev))
+	s.opened(dir, &d, uint32(unix.Mkdev(fi.Dev_major, fi.Dev_minor)))
 	return d, true
 }
 

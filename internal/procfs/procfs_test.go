@@ -2,6 +2,7 @@ package procfs
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/saker-sec/saker/internal/event"
 	"golang.org/x/sys/unix"
@@ -325,6 +327,46 @@ func TestManyDescriptors(t *testing.T) {
 	}
 }
 
+// deadFS returns a directory on a file system whose server never answers.
+func deadFS(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	server, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skip("needs FUSE: ", err)
+	}
+	t.Cleanup(func() { unix.Close(server) })
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", server)
+	if err := unix.Mount("dead", dir, "fuse", unix.MS_NODEV|unix.MS_NOSUID, options); err != nil {
+		t.Skip("needs to mount: ", err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// TestDeadFileSystem reads a process that has a directory open and runs a program on a file system that does not answer.
+func TestDeadFileSystem(t *testing.T) {
+	dead := deadFS(t)
+	f := machine()
+	f.add(100, 100, fake{
+		"status": statusOf(100, 100, ""), "stat": statOf("x", "S", 1), "comm": "x\n", "cmdline": "x\x00", "exe": "-> " + dead, "fd/3": "-> " + dead,
+	})
+	fs := f.build(t)
+	read := make(chan *event.Process, 1)
+	go func() {
+		p, _ := fs.Thread(100)
+		read <- p
+	}()
+	select {
+	case p := <-read:
+		if p == nil || len(p.FDs) != 1 || p.FDs[0].Type != event.FDDirectory || p.FDs[0].Name != dead {
+			t.Errorf("got %+v", p)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the file system is waited for")
+	}
+}
+
 func TestProcesses(t *testing.T) {
 	f := machine()
 	thread := func(pid, tid int, state string) fake {
@@ -440,7 +482,7 @@ func TestMachine(t *testing.T) {
 
 func TestMount(t *testing.T) {
 	id, m, ok := parseMount([]byte(`52 31 0:300 /a\040b /mnt\134x rw,relatime shared:1 - overlay overlay rw,lowerdir=/l1:/l2,upperdir=/up\040per,workdir=/w` + "\n"))
-	want := mount{dev: 44 | 1<<20, root: "/a b", point: `/mnt\x`, upper: "/up per"}
+	want := mount{dev: 44 | 1<<20, root: "/a b", point: `/mnt\x`, overlay: true, upper: "/up per"}
 	if !ok || id != 52 || m != want {
 		t.Errorf("got %d %+v %v, want %+v", id, m, ok, want)
 	}

@@ -10,6 +10,8 @@
 #define PATH_NAMES 96   /* components of a path; a deeper one loses those next to the root */
 #define CGROUP_NAMES 32 /* components of a cgroup */
 #define NAME_MAX 256    /* bytes of a component with its NUL */
+#define PATH_BYTES 16384 /* bytes of a path with its NUL, as many as are kept of one in user space */
+#define CGROUP_BYTES PATH_MAX /* bytes of a cgroup with its NUL */
 #define NAMES_AT (96 * 1024)
 
 struct name {
@@ -37,16 +39,24 @@ INLINE void put_char(struct event *e, char c)
 	moved(e, 1);
 }
 
-/* names_write appends the noted components, each after a slash, and a NUL; max is the constant given to the walk. */
-INLINE void names_write(struct event *e, const u32 max)
+/*
+ * names_write appends the noted components, each after a slash, and a NUL; max is the constant given to the walk. It ends where another one
+ * may go beyond so many bytes: an exec event has six paths, and with all the components that there may be it would be too large to be sent.
+ */
+INLINE void names_write(struct event *e, const u32 max, const u32 bytes)
 {
-	u32 k = 0;
+	u32 k = 0, start = e->pos;
 	if (!names_count(e))
 		put_char(e, '/');
 	ROUNDS (k, max) {
 		u32 i = names_count(e);
 		if (!i)
 			break;
+		if (e->pos - start > bytes - NAME_MAX - 1) {
+			e->flags |= PREFIX_TRUNCATED;
+			e->cpu->truncated_path++;
+			break;
+		}
 		i--;
 		*(volatile u32 *)&e->s->names = i;
 		asm volatile("%0 &= 127" : "+r"(i));
@@ -99,7 +109,7 @@ INLINE void push_path(struct event *e, struct vfsmount *vfs, struct dentry *d)
 			long n = kernel_str(e, RD(d, d_name.name), NAME_MAX);
 			moved(e, n > 0 ? n : 0);
 		} else {
-			names_write(e, PATH_NAMES);
+			names_write(e, PATH_NAMES, PATH_BYTES);
 		}
 	}
 	took_since(e, start);
@@ -142,7 +152,7 @@ INLINE void put_cgroup(struct event *e, struct css_set *set, struct cgroup *unif
 	for (u32 i = 0; i < label_len; i++)
 		p[i] = label[i];
 	moved(e, label_len);
-	names_write(e, CGROUP_NAMES);
+	names_write(e, CGROUP_NAMES, CGROUP_BYTES);
 }
 
 #define PUT_CGROUP(e, set, unified, top, controller)                                                                   \
