@@ -274,6 +274,9 @@ func (r *run) reload(ctx context.Context) error {
 	if router != nil {
 		r.key = next.outputKey()
 		old := r.exchange(router)
+		if ctx.Err() != nil { // what was told to wait no longer was the old one
+			router.StopWaiting()
+		}
 		drain, stop := context.WithTimeout(ctx, drainTime)
 		defer stop()
 		if err := old.HandOver(drain, router); err != nil {

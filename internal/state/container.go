@@ -1,6 +1,8 @@
 package state
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/saker-sec/saker/internal/container"
@@ -136,16 +138,36 @@ func (s *State) containerOf(id *identity) *Container {
 	return c
 }
 
-// addContainer puts a container into the table if there is room.
+// addContainer puts a container into the table if there is room, or can be made.
 func (s *State) addContainer(c *Container) {
 	if len(s.containers.of) >= maxTable {
 		s.sweepContainers(0)
+	}
+	if len(s.containers.of) >= maxTable {
+		s.shedContainers()
 	}
 	if len(s.containers.of) >= maxTable {
 		s.stats.ContainersShed++
 		return
 	}
 	s.containers.of[c.key] = c
+}
+
+// shedContainers makes room in a table that is full of containers that runtimes told of: some of those without threads go, which have had none
+// for the longest time. A runtime lists stopped containers too, and is asked again for one that comes back.
+func (s *State) shedContainers() {
+	var idle []*Container
+	for _, c := range s.containers.of {
+		if c.threads == 0 {
+			idle = append(idle, c)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *Container) int { return cmp.Compare(a.idle, b.idle) })
+	for _, c := range idle[:min(len(idle), maxTable/16)] {
+		delete(s.containers.of, c.key)
+		s.ForgetContainer(c.ID)
+		s.stats.ContainersShed++
+	}
 }
 
 // ask asks the runtimes for a container that nothing is known of.

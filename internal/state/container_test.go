@@ -167,14 +167,28 @@ func TestContainerTable(t *testing.T) {
 	}
 }
 
+// TestContainerBounds tells of more containers than there is room for, all of them stopped but one. Then another one starts.
 func TestContainerBounds(t *testing.T) {
-	s := New(Config{})
-	for i := range maxTable + 10 {
-		id := fmt.Sprintf("%064x", i)
-		s.LearnContainer(container.Update{Key: id[52:], Container: &container.Container{ID: id}})
+	s := runScript(t, Config{FollowAll: true}, shell+`
+101 clone res=0 exe=app pid=101 ptid=100 vtid=101 vpid=101 comm=app flags=0 cgroups=memory=/docker/`+idA+`
+`)
+	tell := func(id string) {
+		s.LearnContainer(container.Update{Key: id[:12], Container: &container.Container{ID: id, Name: "name"}})
 	}
-	if st := s.Stats(); st.Containers != maxTable || st.ContainersShed != 10 {
+	tell(idA)
+	for i := range maxTable + 10 {
+		s.now++
+		tell(fmt.Sprintf("%012x%052x", i, 0))
+	}
+	st := s.Stats()
+	if st.Containers > maxTable || st.Containers < maxTable-maxTable/16 || st.ContainersShed+st.Containers != maxTable+11 {
 		t.Errorf("%d containers, %d shed", st.Containers, st.ContainersShed)
+	}
+	if c := s.Thread(101).Container; s.Container(idA[:12]) != c || c.Info == nil {
+		t.Error("the container that runs was shed")
+	}
+	if s.Container(fmt.Sprintf("%012x", maxTable+9)) == nil || s.Container(fmt.Sprintf("%012x", 0)) != nil {
+		t.Error("it is not the oldest that were shed")
 	}
 }
 
