@@ -157,6 +157,8 @@ func TestComparisons(t *testing.T) {
 		{"toupper(l.texts) in (IPV4, FILE)", true},
 		{"join('-', l.texts) = file-ipv4", true},
 		{"concat(t.a, '/', t.dear) = 'Nginx/'", true},
+		{"concat('x-', anc.name) = x-bash", true},
+		{"join(anc.name, l.texts) = filebashipv4", true},
 		{"join(',', (t.a, n.int, b.yes)) = 'Nginx,-5,true'", true},
 		{"t.a = toupper(t.a)", false},
 		{"toupper(t.a) = toupper(t.a)", true},

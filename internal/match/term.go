@@ -43,6 +43,20 @@ type term struct {
 
 func (t *term) list() bool { return t.quantity == field.List }
 
+// first returns the function that gives a term's text, the first one of a term with several candidates.
+func (t *term) first() func(*Frame) (string, bool) {
+	if t.multi == nil {
+		return t.text
+	}
+	return func(f *Frame) (string, bool) {
+		vals, ok := t.multi(f)
+		if !ok || len(vals) == 0 {
+			return "", false
+		}
+		return vals[0].Text, true
+	}
+}
+
 // operand compiles a field, a transformer, or an argument of one.
 func (c *Compiler) operand(o *filter.Operand) (*term, error) {
 	switch o.Kind {
@@ -144,7 +158,7 @@ func literal(s string) *term {
 }
 
 // internalName is what Falco's messages call values that are not fields.
-const internalName = "INTERNAL."
+const internalName = "NA"
 
 // listOperand compiles a list among the arguments of a transformer. It has no value when one of its elements has none.
 func (c *Compiler) listOperand(o *filter.Operand) (*term, error) {

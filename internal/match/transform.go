@@ -251,15 +251,16 @@ func (c *Compiler) join(args []*term) (*term, error) {
 		return nil, fmt.Errorf("join() first argument (separator) must be a single value, not a list")
 	case !args[1].list():
 		return nil, fmt.Errorf("join() second argument must be a list")
-	case args[0].text == nil:
+	case classOf(args[0].typ) != classText:
 		return nil, fmt.Errorf("join() first argument (separator) must be a string")
 	case classOf(args[1].typ) != classText:
 		return nil, fmt.Errorf("join() second argument must be a list of strings")
 	}
 	t := c.derived("join", args...)
 	slot := c.buffer()
+	separator := args[0].first()
 	t.text = func(f *Frame) (string, bool) {
-		sep, ok := args[0].text(f)
+		sep, ok := separator(f)
 		if !ok {
 			return "", false
 		}
@@ -282,17 +283,19 @@ func (c *Compiler) join(args []*term) (*term, error) {
 
 // concat appends texts to each other.
 func (c *Compiler) concat(args []*term) (*term, error) {
-	for _, a := range args {
-		if a.typ != field.CHARBUF || a.text == nil {
+	texts := make([]func(*Frame) (string, bool), len(args))
+	for i, a := range args {
+		if a.typ != field.CHARBUF || a.list() {
 			return nil, fmt.Errorf("concat() arguments must be strings")
 		}
+		texts[i] = a.first()
 	}
 	t := c.derived("concat", args...)
 	slot := c.buffer()
 	t.text = func(f *Frame) (string, bool) {
 		buf := f.bufs[slot][:0]
-		for _, a := range args {
-			s, ok := a.text(f)
+		for _, text := range texts {
+			s, ok := text(f)
 			if !ok {
 				return "", false
 			}

@@ -129,7 +129,7 @@ func (c *compiler) compileRule(r *ruleItem) error {
 	if !ok {
 		return err
 	}
-	if r.source == "syscall" && verdict.EventTypes > maxEventTypes && r.warnEvttypes {
+	if r.source == "syscall" && r.warnEvttypes && (verdict.EventTypes == 0 || verdict.EventTypes > maxEventTypes) {
 		c.res.warn(NoEvttype,
 			"Rule matches too many evt.type values. This has a significant performance penalty.", r.ctx)
 	}
@@ -137,7 +137,7 @@ func (c *compiler) compileRule(r *ruleItem) error {
 	return nil
 }
 
-// maxEventTypes is how many event types a condition may hold for without a warning.
+// maxEventTypes is how many event types a condition may hold for without a warning; one that can hold for none has it too.
 const maxEventTypes = 100
 
 // containerInfo is a placeholder of old rules that stands for nothing any more.

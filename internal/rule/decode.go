@@ -172,8 +172,8 @@ func readOverrides(item *node, canAppend, canReplace []string, ctx *context) (ov
 	}
 	octx := ctx.in(kindOverrides, "", item.at)
 	if v.kind == sequenceNode && len(v.kids) > 0 {
-		return o, fault(ErrValidate, ctx.file(), "yaml-cpp: error at line %d, column %d: invalid node; this may result "+
-			"from using a map iterator as a sequence iterator, or vice-versa", v.at.line+1, v.at.col+1)
+		return o, fault(ErrValidate, ctx.file(),
+			"invalid node; this may result from using a map iterator as a sequence iterator, or vice-versa")
 	}
 	for i, k := range v.keys {
 		key, err := anyString(k, ctx)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -59,11 +60,7 @@ func parseYAML(content string) ([]*node, *yamlError) {
 	}
 	c := converter{marks: newMarks(content), limit: len(content) + 1<<20, done: map[*yaml.Node]*node{}}
 	var docs []*node
-	readable := content
-	if rest, ok := strings.CutPrefix(content, "%YAML 1.2"); ok {
-		readable = "%YAML 1.1" + rest // the package refuses the number, not what the version allows
-	}
-	d := yaml.NewDecoder(strings.NewReader(readable))
+	d := yaml.NewDecoder(strings.NewReader(readable(content)))
 	for {
 		var doc yaml.Node
 		err := d.Decode(&doc)
@@ -82,6 +79,33 @@ func parseYAML(content string) ([]*node, *yamlError) {
 		}
 		docs = append(docs, n)
 	}
+}
+
+// colon stands for a colon in what the YAML package reads: a character of the private use area, with which plain text may
+// begin. A column of the package is a character, so that places stay what they are.
+const colon = "\ue000"
+
+// leadingColon finds the colons with which a plain text in brackets begins, as the address ::1 does.
+var leadingColon = regexp.MustCompile(`([\[{,]\s*|:\s+):([^\s,\[\]{}])`)
+
+// readable returns the text with what the YAML package does not take, and YAML 1.2 and yaml-cpp do, put differently: texts
+// in brackets that begin with a colon, and the number of the version. original undoes it in values.
+func readable(content string) string {
+	if rest, ok := strings.CutPrefix(content, "%YAML 1.2"); ok {
+		content = "%YAML 1.1" + rest
+	}
+	if strings.Contains(content, colon) {
+		return content
+	}
+	return leadingColon.ReplaceAllString(content, "${1}"+colon+"${2}")
+}
+
+// original returns a value as the file has it.
+func (c *converter) original(s string) string {
+	if strings.Contains(s, colon) && !strings.Contains(c.marks.content, colon) {
+		return strings.ReplaceAll(s, colon, ":")
+	}
+	return s
 }
 
 // invalidText returns the offset of the first byte that is no UTF-8 or no printable character, or -1.
@@ -114,7 +138,7 @@ func (c *converter) convert(y *yaml.Node, depth int) (*node, *yamlError) {
 		}
 		return nil, yamlCPPError(at, "the anchor '"+y.Value+"' contains itself")
 	}
-	n := &node{at: at, size: 1, text: y.Value}
+	n := &node{at: at, size: 1, text: c.original(y.Value)}
 	switch y.Kind {
 	case yaml.ScalarNode:
 		n.kind = scalarNode
@@ -316,7 +340,7 @@ func shortest(limit int, ok func(int) bool) int {
 }
 
 func sameProblem(content, problem string) bool {
-	d := yaml.NewDecoder(strings.NewReader(content))
+	d := yaml.NewDecoder(strings.NewReader(readable(content)))
 	for {
 		var doc yaml.Node
 		if err := d.Decode(&doc); err != nil {

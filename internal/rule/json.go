@@ -87,8 +87,8 @@ func (r *Result) json() jsonResult {
 		Errors: jsonFindings(r.Errors), Name: text(r.Name), Successful: r.Successful(),
 		Warnings: jsonFindings(r.Warnings),
 	}
-	if r.valid || len(r.schema) > 0 {
-		valid, warnings := r.valid, texts(r.schema)
+	if len(r.schema) > 0 {
+		valid, warnings := r.Schema() == schemaOK, texts(r.violations())
 		j.SchemaValid, j.SchemaWarnings = &valid, &warnings
 	}
 	return j

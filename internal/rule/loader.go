@@ -64,12 +64,11 @@ func (l *Loader) Load(name string, content []byte) *Result {
 		res.fail(ErrYAMLParse, yerr.message, file.in(kindValue, "", yerr.at))
 		return res
 	}
-	violations, err := checkSchema(docs)
-	if err != nil {
+	var err error
+	if res.schema, err = checkSchema(docs); err != nil {
 		res.fail(ErrYAMLParse, err.Error(), file)
 		return res
 	}
-	res.schema, res.valid = violations, len(docs) > 0 && len(violations) == 0
 	checks := &checks{checker: l.config.Checker, sources: l.config.Checker.Sources(), res: res}
 	r := reader{items: &l.items, checks: checks, res: res, file: file}
 	if err := r.read(docs); err != nil {

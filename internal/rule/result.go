@@ -11,8 +11,7 @@ type Result struct {
 	Errors   []Finding // at most one from reading, at most one from compiling
 	Warnings []Finding
 
-	schema []string // one entry per schema error; nil when nothing was checked
-	valid  bool     // of the schema
+	schema []string // what checkSchema found; nil when nothing was checked
 }
 
 // Finding is one error or warning.
@@ -43,15 +42,21 @@ func (f *Finding) text() string {
 // Successful reports whether the file could be loaded.
 func (r *Result) Successful() bool { return len(r.Errors) == 0 }
 
-// Schema returns "ok", "none" (nothing to check), or the first schema error, as Falco logs it when it loads a file.
+// Schema returns "ok", "none" (nothing to check), or the first schema error, as Falco logs it when it loads a file. The first
+// document speaks for all.
 func (r *Result) Schema() string {
-	switch {
-	case r.valid:
-		return "ok"
-	case len(r.schema) == 0:
+	if len(r.schema) == 0 {
 		return "none"
 	}
 	return r.schema[0]
+}
+
+// violations returns what to show of the schema: nothing where the first document keeps to it.
+func (r *Result) violations() []string {
+	if r.Schema() == schemaOK {
+		return nil
+	}
+	return r.schema
 }
 
 func (r *Result) fail(code Code, message string, ctx *context) {
@@ -83,8 +88,8 @@ func (r *Result) verdict() string {
 func (r *Result) Summary() string {
 	var b strings.Builder
 	b.WriteString(r.verdict())
-	if len(r.schema) > 0 && !r.valid {
-		fmt.Fprintf(&b, "\n %d schema warnings: [%s]", len(r.schema), strings.Join(r.schema, " "))
+	if v := r.violations(); len(v) > 0 {
+		fmt.Fprintf(&b, "\n %d schema warnings: [%s]", len(v), strings.Join(v, " "))
 	}
 	for _, l := range []struct {
 		what     string
@@ -109,9 +114,9 @@ func (r *Result) Summary() string {
 func (r *Result) Verbose() string {
 	var b strings.Builder
 	b.WriteString(r.verdict())
-	if len(r.schema) > 0 && !r.valid {
-		fmt.Fprintf(&b, "\n%d Schema warnings:\n", len(r.schema))
-		for _, s := range r.schema {
+	if v := r.violations(); len(v) > 0 {
+		fmt.Fprintf(&b, "\n%d Schema warnings:\n", len(v))
+		for _, s := range v {
 			b.WriteString("------\n" + s + "\n")
 		}
 		b.WriteString("------\n")

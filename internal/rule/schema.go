@@ -97,13 +97,22 @@ type validator struct {
 	err        error // a key that is no scalar
 }
 
-// checkSchema returns the violations in all documents. The error is about a file whose keys cannot be read.
+// schemaOK stands for a document without violations.
+const schemaOK = "ok"
+
+// checkSchema returns the violations of each document, schemaOK for one that has none. The error is about a file whose keys
+// cannot be read.
 func checkSchema(docs []*node) ([]string, error) {
 	s := fileSchema()
 	var v validator
 	for _, d := range docs {
+		if d.kind == nullNode {
+			continue
+		}
 		v.path = append(v.path[:0], "<root>")
-		v.check(s, d)
+		if v.check(s, d) {
+			v.violations = append(v.violations, schemaOK)
+		}
 	}
 	return v.violations, v.err
 }

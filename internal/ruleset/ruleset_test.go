@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/saker-sec/saker/internal/alert"
 	"github.com/saker-sec/saker/internal/event"
 	"github.com/saker-sec/saker/internal/filter"
 	"github.com/saker-sec/saker/internal/rule"
@@ -224,5 +225,10 @@ func TestChecker(t *testing.T) {
 	v, err := c.Condition(ruleset.SyscallSource, e)
 	if err != nil || v.EventTypes <= 100 || len(v.Warnings) != 1 {
 		t.Errorf("got %+v, %v", v, err)
+	}
+	never := rule.NewLoader(rule.Config{Checker: c, MinPriority: alert.Debug}).Load("f", []byte("- {rule: r, desc: d, output: x, "+
+		"priority: INFO, condition: evt.type = open and evt.type = close}"))
+	if len(never.Warnings) != 1 || never.Warnings[0].Code != rule.NoEvttype {
+		t.Errorf("a condition that holds for no event type gives %s", never.Summary())
 	}
 }
