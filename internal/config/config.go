@@ -241,9 +241,8 @@ func defaults() *Config {
 		origins:  map[string]Origin{},
 		Engine:   Engine{Kind: "modern_ebpf", CPUsPerBuffer: 2, BufferPreset: 4, KmodPreset: 4},
 		Priority: "debug", JSONOutputText: true, JSONTags: true, JSONOutputFields: true, RuleMatching: "first",
-		AppendOutput: []AppendOutput{{Suggested: true}},
-		Drops:        Drops{Threshold: .1, Rate: .03333, MaxBurst: 1, Actions: []string{"log", "alert"}},
-		WatchFiles:   true, PluginsHostInfo: true, LibsLog: LibsLog{Enabled: true, Severity: "info"}, MaxTimeouts: 1000,
+		Drops:      Drops{Threshold: .1, Rate: .03333, MaxBurst: 1, Actions: []string{"log", "alert"}},
+		WatchFiles: true, PluginsHostInfo: true, LibsLog: LibsLog{Enabled: true, Severity: "info"}, MaxTimeouts: 1000,
 		Log: Log{Stderr: true, Level: "info"},
 		Outputs: Outputs{
 			Timeout: 2 * time.Second,
@@ -325,6 +324,7 @@ func (c *Config) load(s Sources) error {
 	}
 	if !c.Loaded {
 		c.StdoutEnabled = true
+		c.AppendOutput = []AppendOutput{{Suggested: true}}
 	}
 	return c.decode(d)
 }

@@ -48,6 +48,7 @@ func TestLoad(t *testing.T) {
 		{"option indexes", map[string]string{"falco.yaml": "rules_files: [a, b]\n"}, []string{"rules_files[1]=x"}, func(c *Config) any { return c.RulesFiles }, []string{"a", "x"}},
 		{"option selects rules", map[string]string{"falco.yaml": ""}, []string{"rules[].disable.rule=*", "rules[].enable.tag=net"}, func(c *Config) any { return c.Rules }, []Selection{{false, "*", ""}, {true, "", "net"}}},
 		{"option takes a map", map[string]string{"falco.yaml": ""}, []string{"rules[]={enable: {rule: 'a=b', tag: x}}"}, func(c *Config) any { return c.Rules }, []Selection{{true, "a=b", "x"}}},
+		{"no suggested output unless asked for", map[string]string{"falco.yaml": ""}, nil, func(c *Config) any { return len(c.AppendOutput) }, 0},
 		{"suggested output off", map[string]string{"falco.yaml": "append_output: [{suggested_output: true}]\n"}, []string{"append_output.suggested_output=false"}, func(c *Config) any { return len(c.AppendOutput) }, 0},
 		{"durations", map[string]string{"falco.yaml": "metrics: {interval: 1h30m5ms}\noutput_timeout: 300\n"}, nil, func(c *Config) any { return []any{c.Metrics.Interval, c.Outputs.Timeout} }, []any{90*time.Minute + 5*time.Millisecond, 300 * time.Millisecond}},
 		{"static fields", map[string]string{"falco.yaml": "static_fields: {zone: eu, n: 1}\n"}, nil, func(c *Config) any { return c.StaticFields }, []StaticField{{"zone", "eu"}, {"n", "1"}}},
@@ -106,7 +107,7 @@ func TestLoadRefuses(t *testing.T) {
 	if _, err := Load(Sources{Path: "/nonexistent/falco.yaml", Explicit: true}); err == nil || err.Error() != "Could not find configuration file at /nonexistent/falco.yaml" {
 		t.Errorf("missing file: %v", err)
 	}
-	if c, err := Load(Sources{Path: "/nonexistent/falco.yaml"}); err != nil || c.Loaded || !c.StdoutEnabled {
+	if c, err := Load(Sources{Path: "/nonexistent/falco.yaml"}); err != nil || c.Loaded || !c.StdoutEnabled || len(c.AppendOutput) != 1 {
 		t.Errorf("missing default file: %+v, %v", c, err)
 	}
 }

@@ -130,8 +130,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		if e.start == 0 {
-			e.start, e.next = ev.Time, ev.Time+second
+		if e.next == 0 {
+			e.next = ev.Time + second
 		}
 		if e.over(ev.Time) {
 			return nil
@@ -144,6 +144,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.cfg.Recorder.Event(&ev)
 		}
 		c := e.cfg.State.Apply(&ev)
+		if e.start == 0 {
+			e.start = c.PrevTime // not before: captures begin with events that describe what was there, perhaps long ago
+		}
 		if e.held.ripe(c.State, ev.Time) {
 			e.release(ev.Time, false) // before the event, so that the alerts of a container keep their order
 		}
@@ -211,7 +214,7 @@ func (e *Engine) noEvent(err error) error {
 
 // over reports whether the run has lasted as long as it should.
 func (e *Engine) over(now uint64) bool {
-	return e.cfg.Duration > 0 && now > e.start && now-e.start >= e.cfg.Duration
+	return e.cfg.Duration > 0 && e.start > 0 && now > e.start && now-e.start >= e.cfg.Duration
 }
 
 // State returns the state. While Run runs it may be called from Tick only.

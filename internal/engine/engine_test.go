@@ -123,6 +123,7 @@ func TestRun(t *testing.T) {
 		{"idle goes on", true, 0, []string{"idle", "/a/1", "idle"}, []string{"one /a/1"}},
 		{"a new section goes on", true, 0, []string{"/a/1", "section", "/a/2"}, []string{"one /a/1", "one /a/2"}},
 		{"the duration is event time", true, 1_000_000_000, []string{"/a/1", "/a/2", "/a/3"}, []string{"one /a/1", "one /a/2"}},
+		{"what only describes the state is before it", true, 1_000_000_000, []string{"state /a/0", "/a/1", "/a/2", "/a/3"}, []string{"one /a/1", "one /a/2"}},
 		{"the duration ends while no events come", true, 1_000_000_000, []string{"/a/1", "idle", "idle", "/a/3"}, []string{"one /a/1"}},
 		{"and when none came at all", true, 1_000_000_000, []string{"idle", "idle", "idle", "/a/3"}, nil},
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/saker-sec/saker/internal/state"
 )
 
 // Catalogue holds the classes of fields that rules and outputs can name. Classes are added before rules load; after that
@@ -250,21 +252,33 @@ func (c *Catalogue) Bind(name, arg string, hasArg, filtering bool) (*Extractor, 
 	if n != len(text) {
 		return nil, &UnknownFieldError{Text: text}
 	}
-	return f.bind(text, arg, filtering)
+	return f.bind(arg, filtering)
 }
 
 // BindField binds a field that Parse found to the argument that it found.
 func (c *Catalogue) BindField(f *Field, arg string, filtering bool) (*Extractor, error) {
-	return f.bind(f.Name, arg, filtering)
+	return f.bind(arg, filtering)
 }
 
-func (f *Field) bind(text, arg string, filtering bool) (*Extractor, error) {
-	if !filtering && f.Flags&FilterOnly != 0 {
-		return nil, fmt.Errorf("%s is filter only and cannot be used as a display field", text)
+// valueless returns the extractor of a field that only conditions can ask about, for outputs: they may name it, and it never
+// has a value there.
+func (f *Field) valueless(arg string) *Extractor {
+	x := &Extractor{Field: f, Type: f.Type, Arg: arg}
+	if f.Type == IPADDR || f.Type == IPNET {
+		x.Text = func(*state.Ctx) (string, bool) { return "", false }
+	} else {
+		x.Num = func(*state.Ctx) (uint64, bool) { return 0, false }
 	}
+	return x
+}
+
+func (f *Field) bind(arg string, filtering bool) (*Extractor, error) {
 	x, err := f.Bind(arg, filtering)
 	if err != nil {
 		return nil, err
+	}
+	if !filtering && f.Flags&FilterOnly != 0 {
+		return f.valueless(arg), nil
 	}
 	if x.Field == nil {
 		x.Field = f

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/saker-sec/saker/internal/event"
 	"github.com/saker-sec/saker/internal/field"
+	"github.com/saker-sec/saker/internal/state"
 )
 
 // TestParse finds fields where outputs name them: the longest name wins, and what follows is not the field's.
@@ -113,9 +115,23 @@ func TestBindErrors(t *testing.T) {
 			t.Errorf("%s[%s]: error %v is of type %T", tc.name, tc.arg, err, err)
 		}
 	}
-	if _, err := c.Bind("fd.ip", "", false, false); err == nil ||
-		err.Error() != "fd.ip is filter only and cannot be used as a display field" {
-		t.Errorf("fd.ip in an output: error %v", err)
+}
+
+// TestFilterOnly checks that outputs may name fields that are for conditions, which have no value there.
+func TestFilterOnly(t *testing.T) {
+	c := field.NewCatalogue()
+	for name, typ := range map[string]field.Type{"fd.ip": field.IPADDR, "fd.port": field.PORT, "fd.net": field.IPNET} {
+		x, err := c.Bind(name, "", false, false)
+		if err != nil || x.Type != typ || x.Multi != nil {
+			t.Errorf("%s in an output: %+v, error %v", name, x, err)
+			continue
+		}
+		if got := printed(x, &state.Ctx{Event: &event.Event{}}); got != "null" {
+			t.Errorf("%s in an output has the value %s", name, got)
+		}
+	}
+	if _, err := c.Bind("evt.around", "x", true, false); err == nil {
+		t.Error("evt.around[x] in an output is accepted")
 	}
 }
 

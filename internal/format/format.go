@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/saker-sec/saker/internal/field"
@@ -63,13 +64,10 @@ const (
 // Compile parses text. A leading * is accepted and means nothing, since missing values always print as <NA>.
 func Compile(text string, r Resolver) (*Format, error) {
 	f := &Format{Text: text}
-	rest := text
-	if len(rest) > 0 && rest[0] == '*' {
-		rest = rest[1:]
-	}
-	if rest == "" {
+	if text == "" {
 		return nil, errors.New("empty formatting token")
 	}
+	rest := strings.TrimPrefix(text, "*")
 	literal := 0
 	for i := 0; i < len(rest); {
 		if rest[i] != '%' {

@@ -54,6 +54,7 @@ func TestAppend(t *testing.T) {
 	cases := []struct{ in, want string }{
 		{"plain", "plain"},
 		{"*%proc.name", "cat"},
+		{"*", ""},
 		{"%proc.name reads", "cat reads"},
 		{"%proc.names", "cats"},
 		{"%proc.x", "p.x"},
@@ -88,7 +89,6 @@ func TestAppend(t *testing.T) {
 func TestCompileRefuses(t *testing.T) {
 	cases := []struct{ in, want string }{
 		{"", "empty formatting token"},
-		{"*", "empty formatting token"},
 		{"ends with %", "cannot end with a %"},
 		{"%12", "cannot end with a number"},
 		{"%99999999999999999999proc.name", "a width is at most"},

@@ -50,33 +50,49 @@ func (b Bits) Remove(o Bits) {
 func NewBits(n int) Bits { return make(Bits, (n+63)/64) }
 
 // EventCodes returns the event codes for which a condition of system-call rules may hold, as Falco computes them: the
-// comparisons of evt.type and syscall.type bound them, other comparisons do not, and idioms on evt.num make them none or
-// all. It fails on comparisons of evt.type that Falco's search refuses.
+// comparisons of evt.type and syscall.type bound them, other comparisons do not. It fails on comparisons of evt.type that
+// Falco's search refuses.
 func EventCodes(e filter.Expr) (Bits, error) {
+	s := search{all: allCodes(), named: namedCodes}
+	return s.expr(e, false)
+}
+
+// Syscalls returns the system calls that a condition of system-call rules names, by the same search as EventCodes.
+func Syscalls(e filter.Expr) (Bits, error) {
+	s := search{all: allSyscalls(), named: NamedSyscalls}
+	return s.expr(e, false)
+}
+
+// PossibleSyscalls returns those of Syscalls that are left when idioms on evt.num, such as evt.num = 0, make them none or
+// all: the calls that the rule needs from the kernel.
+func PossibleSyscalls(e filter.Expr) (Bits, error) {
+	s := search{all: allSyscalls(), named: NamedSyscalls, numbering: true}
+	return s.expr(e, false)
+}
+
+func allCodes() Bits {
 	all := NewBits(event.NumCodes)
 	for i := range event.NumCodes {
 		all.Add(i)
 	}
-	s := search{all: all, named: namedCodes}
-	return s.expr(e, false)
+	return all
 }
 
-// Syscalls returns the system calls that a condition of system-call rules needs, by the same search as EventCodes.
-func Syscalls(e filter.Expr) (Bits, error) {
+func allSyscalls() Bits {
 	all := NewBits(event.NumSC)
 	for i, sc := range event.Syscalls() {
 		if i > 0 && sc.Name != "" {
 			all.Add(i)
 		}
 	}
-	s := search{all: all, named: NamedSyscalls}
-	return s.expr(e, false)
+	return all
 }
 
 // search walks a condition with negation pushed down to the comparisons.
 type search struct {
-	all   Bits
-	named func(names []string) Bits
+	all       Bits
+	named     func(names []string) Bits
+	numbering bool // comparisons of evt.num that hold always or never bound the set
 }
 
 func (s *search) expr(e filter.Expr, negated bool) (Bits, error) {
@@ -125,7 +141,7 @@ func (s *search) check(e *filter.Check, negated bool) (Bits, error) {
 		return all, nil
 	}
 	constants := e.Mod == filter.ModNone && (e.Right.Kind == filter.ValueRight || e.Right.Kind == filter.ValuesRight)
-	if constants && e.Left.Kind == filter.FieldOperand && e.Left.Name == "evt.num" && !e.Left.HasArg {
+	if s.numbering && constants && e.Left.Kind == filter.FieldOperand && e.Left.Name == "evt.num" && !e.Left.HasArg {
 		if holds, known := numberingOf(e.Op, e.Right.Values); known {
 			if holds != negated {
 				return all, nil

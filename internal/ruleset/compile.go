@@ -73,7 +73,7 @@ func New(rules []*rule.Rule, o Options) (*Ruleset, error) {
 		}
 		r.rules = append(r.rules, c)
 		if ru.Source == SyscallSource {
-			sc, err := match.Syscalls(ru.Expr)
+			sc, err := match.PossibleSyscalls(ru.Expr)
 			if err != nil {
 				return nil, conditionError(ru, err)
 			}

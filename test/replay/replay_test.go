@@ -3,6 +3,11 @@
 // recorded one, again and again.
 //
 //	go test -run '^$' -bench . -benchtime 1x ./test/replay
+//
+// Where a Falco is there, BenchmarkFalco has both programs replay the same files with the same rules on the same core:
+//
+//	SAKER_FALCO=/usr/bin/falco SAKER_FALCO_PLUGIN=/usr/share/falco/plugins/libcontainer.so \
+//		go test -run '^$' -bench Falco -benchtime 1x ./test/replay
 package replay
 
 import (
@@ -80,11 +85,7 @@ func BenchmarkReplay(b *testing.B) {
 		b.Skipf("the captures are not there: %v", err)
 	}
 	dir := b.TempDir()
-	files, sets := captures(b, dir), rules(b, dir)
-	bin := filepath.Join(dir, "saker")
-	if out, err := exec.Command("go", "build", "-o", bin, "github.com/saker-sec/saker/cmd/saker").CombinedOutput(); err != nil {
-		b.Fatalf("building: %v\n%s", err, out)
-	}
+	files, sets, bin := captures(b, dir), rules(b, dir), build(b, dir)
 	for b.Loop() {
 		var table bytes.Buffer
 		w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -113,6 +114,16 @@ func BenchmarkReplay(b *testing.B) {
 		}
 		fmt.Printf("\nmillions of events per second; median of %d; %d cores\n%s", rounds, runtime.NumCPU(), table.String())
 	}
+}
+
+// build builds the program.
+func build(b *testing.B, dir string) string {
+	b.Helper()
+	bin := filepath.Join(dir, "saker")
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/saker-sec/saker/cmd/saker").CombinedOutput(); err != nil {
+		b.Fatalf("building: %v\n%s", err, out)
+	}
+	return bin
 }
 
 // captures writes the long captures.
@@ -227,29 +238,43 @@ func inProcess(b *testing.B, f file, s set, cores int) float64 {
 
 // cost is what a run of the program took.
 type cost struct {
-	rate    float64       // events per second, as the program itself tells at its end
+	rate    float64       // events per second of the time that the program itself tells at its end
 	cpuRate float64       // events per second of CPU time, loading the rules included
 	rss     int           // kB
 	start   time.Duration // the rest: loading the rules, looking up the hosts that they name
+	alerts  string        // how many, as the program tells
 }
 
-// elapsed finds what -v prints at the end.
-var elapsed = regexp.MustCompile(`Elapsed time: [\d.]+, Captured Events: \d+, ([\d.]+) eps`)
+// What is printed at the end: elapsed with -v, detected always.
+var (
+	elapsed  = regexp.MustCompile(`Elapsed time: ([\d.]+), Captured Events: \d+, [\d.]+ eps`)
+	detected = regexp.MustCompile(`Events detected: (\d+)`)
+)
 
 // program runs the built program.
 func program(b *testing.B, bin, dir string, f file, s set) cost {
 	b.Helper()
+	return timed(b, f, func() *exec.Cmd { return exec.Command(bin, arguments(filepath.Join(dir, "saker.yaml"), f, s)...) })
+}
+
+// arguments are those of a replay, which Falco takes too.
+func arguments(config string, f file, s set) []string {
 	args := []string{
-		"-c", filepath.Join(dir, "saker.yaml"), "-o", "engine.kind=replay", "-o", "engine.replay.capture_file=" + f.path,
-		"-o", "rules[].enable.rule=*", "-v",
+		"-c", config, "-o", "engine.kind=replay", "-o", "engine.replay.capture_file=" + f.path, "-o", "rules[].enable.rule=*", "-v",
 	}
 	for _, path := range s.paths {
 		args = append(args, "-r", path)
 	}
+	return args
+}
+
+// timed runs a program that replays a capture, several times.
+func timed(b *testing.B, f file, command func() *exec.Cmd) cost {
+	b.Helper()
 	var c cost
 	var cpu []float64
 	c.rate = median(b, func() float64 {
-		cmd := exec.Command(bin, args...)
+		cmd := command()
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		begin := time.Now()
@@ -263,16 +288,17 @@ func program(b *testing.B, bin, dir string, f file, s set) cost {
 		took := time.Since(begin)
 		c.rss = max(c.rss, <-peak)
 		cpu = append(cpu, float64(f.events)/(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()).Seconds())
-		told := elapsed.FindStringSubmatch(out.String())
-		if told == nil {
-			b.Fatalf("the program did not say how long it took\n%s", out.String())
+		told, seen := elapsed.FindStringSubmatch(out.String()), detected.FindStringSubmatch(out.String())
+		if told == nil || seen == nil {
+			b.Fatalf("the program did not say how long it took, or what it found\n%s", out.String())
 		}
-		rate, err := strconv.ParseFloat(told[1], 64)
+		seconds, err := strconv.ParseFloat(told[1], 64)
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.start = took - time.Duration(float64(f.events)/rate*1e9)
-		return rate
+		c.alerts = seen[1]
+		c.start = took - time.Duration(seconds*1e9)
+		return float64(f.events) / seconds
 	})
 	slices.Sort(cpu)
 	c.cpuRate = cpu[len(cpu)/2]
