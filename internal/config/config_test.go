@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ func TestLoad(t *testing.T) {
 		{"null document", map[string]string{"falco.yaml": "~\n"}, nil, func(c *Config) any { return c.Engine.BufferBytes() }, 8 << 20},
 		{"nested", map[string]string{"falco.yaml": "engine:\n  kind: nodriver\n  modern_ebpf: {buf_size_preset: 1}\n"}, nil, func(c *Config) any { return c.Engine.BufferBytes() }, 1 << 20},
 		{"environment", map[string]string{"falco.yaml": "priority: ${PRIO}\njson_output: ${YES}\n"}, nil, func(c *Config) any { return []any{c.Priority, c.JSONOutput} }, []any{"warning", true}},
+		{"environment without the variable", map[string]string{"falco.yaml": "json_output: ${NONE}\nwebserver:\n  listen_port: ${NONE}\n"}, nil, func(c *Config) any { return []any{c.JSONOutput, c.Webserver.ListenPort} }, []any{false, 8765}},
 		{"include appends", map[string]string{"falco.yaml": "config_files: [DIR/d]\nrules_files: [a]\n", "d/1.conf": "rules_files: [b]\n", "d/2.yaml": "rules_files: [c]\n"}, nil, func(c *Config) any { return c.RulesFiles }, []string{"a", "b", "c"}},
 		{"include overrides", map[string]string{"falco.yaml": "config_files: [{path: DIR/d, strategy: override}]\nrules_files: [a]\n", "d/1": "rules_files: [b]\n"}, nil, func(c *Config) any { return c.RulesFiles }, []string{"b"}},
 		{"include adds only", map[string]string{"falco.yaml": "config_files: [{path: DIR/d, strategy: add-only}]\nrules_files: [a]\n", "d/1": "rules_files: [b]\njson_output: true\n"}, nil, func(c *Config) any { return []any{c.RulesFiles, c.JSONOutput} }, []any{[]string{"a"}, true}},
@@ -170,6 +172,20 @@ func TestWarnings(t *testing.T) {
 	}
 	if len(c.Warnings) != 2 {
 		t.Errorf("%d warnings:\n%s", len(c.Warnings), got)
+	}
+}
+
+// TestRepeatedKey checks that of a key that is there twice the first one counts, and that it is said.
+func TestRepeatedKey(t *testing.T) {
+	c, err := load(t, map[string]string{"falco.yaml": "rules_files: [a]\nmetrics:\n  interval: 1h\n  interval: 2h\nrules_files: [b]\n"})
+	if err != nil || c.Metrics.Interval != time.Hour || !slices.Equal(c.RulesFiles, []string{"a"}) {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	got := strings.Join(c.Warnings, "\n")
+	for _, want := range []string{"falco.yaml:4: metrics.interval is there already", "falco.yaml:5: rules_files is there already"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("warnings lack %q:\n%s", want, got)
+		}
 	}
 }
 

@@ -144,12 +144,28 @@ func (c *Config) decode(d *document) error {
 		}
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%s: rules_file is deprecated, use rules_files", at))
 	}
-	for i := 0; i+1 < len(d.root.Content); i += 2 {
-		if err := c.decodeKey(d, known, d.root.Content[i].Value, d.root.Content[i], d.root.Content[i+1]); err != nil {
+	if err := c.decodeKeys(d, known, "", d.root.Content); err != nil {
+		return err
+	}
+	return c.check()
+}
+
+// decodeKeys sets what the keys and values of a mapping say. Of a key that is there twice the first one counts, as in Falco.
+func (c *Config) decodeKeys(d *document, known []key, prefix string, content []*yaml.Node) error {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(content); i += 2 {
+		at := content[i]
+		path := prefix + at.Value
+		if seen[at.Value] {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("%s: %s is there already, and the first one counts", Origin{d.origins[at], at.Line}, path))
+			continue
+		}
+		seen[at.Value] = true
+		if err := c.decodeKey(d, known, path, at, content[i+1]); err != nil {
 			return err
 		}
 	}
-	return c.check()
+	return nil
 }
 
 // decodeKey sets what the key at path says, or goes on below it.
@@ -191,12 +207,7 @@ func (c *Config) decodeKey(d *document, known []key, path string, at, value *yam
 		}
 		return fmt.Errorf("%s: %s: expected keys and values", origin(value), path)
 	}
-	for i := 0; i+1 < len(value.Content); i += 2 {
-		if err := c.decodeKey(d, known, path+"."+value.Content[i].Value, value.Content[i], value.Content[i+1]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.decodeKeys(d, known, path+".", value.Content)
 }
 
 // check refuses values that do not go together.
@@ -281,9 +292,14 @@ func scalars(n *yaml.Node) ([]string, error) {
 	return list, nil
 }
 
+// unset reports whether a value is empty, as ${VAR} is without the variable: what cannot be empty keeps its default.
+func unset(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "" }
+
 func truth(at func(*Config) *bool) variable {
 	set := func(c *Config, n *yaml.Node) (err error) {
-		*at(c), err = parseTruth(n)
+		if !unset(n) {
+			*at(c), err = parseTruth(n)
+		}
 		return err
 	}
 	return variable{set, func(c *Config) any { return *at(c) }, map[string]any{"type": "boolean"}}
@@ -301,6 +317,9 @@ func parseTruth(n *yaml.Node) (bool, error) {
 
 func number(at func(*Config) *int, low, high int) variable {
 	set := func(c *Config, n *yaml.Node) error {
+		if unset(n) {
+			return nil
+		}
 		v, err := strconv.Atoi(n.Value)
 		if err != nil || n.Kind != yaml.ScalarNode || v < low || v > high {
 			return fmt.Errorf("expected a whole number from %d to %d, not %q", low, high, n.Value)
