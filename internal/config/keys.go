@@ -231,6 +231,21 @@ func (c *Config) check() error {
 	if c.Engine.Kind == "replay" && c.Engine.ReplayFile == "" {
 		return fmt.Errorf("engine.kind is 'replay' but no engine.replay.capture_file specified")
 	}
+	o := &c.Outputs
+	for _, d := range []struct {
+		enabled  bool
+		key      string
+		required string
+		value    string
+	}{
+		{o.File.Enabled, "file_output", "filename", o.File.Filename},
+		{o.Program.Enabled, "program_output", "program", o.Program.Program},
+		{o.HTTP.Enabled, "http_output", "url", o.HTTP.URL},
+	} {
+		if d.enabled && d.value == "" {
+			return fmt.Errorf("%s is enabled but no %s.%s specified", d.key, d.key, d.required)
+		}
+	}
 	return nil
 }
 
