@@ -26,6 +26,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
 )
 
 // settleTime bounds every wait. An emulated machine takes a minute to load the BPF programs, and more when it has to share.

@@ -24,6 +24,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
 )
 
 const (

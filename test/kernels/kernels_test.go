@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
 )
 
 // machineTime bounds boot, command and shutdown of one machine.

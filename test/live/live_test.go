@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
 	"github.com/saker-sec/saker/rules"
 	"go.yaml.in/yaml/v3"
 )

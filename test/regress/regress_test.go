@@ -22,6 +22,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
 )
 
 // shared is where the captures and upstream's rules are, from this directory.
