@@ -21,7 +21,7 @@ var commonKeys = []string{
 // TestEveryKey holds that every key and every variable of the environment that Falcosidekick has is known, those too that it cannot set
 // from the environment.
 func TestEveryKey(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("testdata", "sidekick_keys.txt"))
+	text, err := os.ReadFile(filepath.Join("testdata", "sidekick", "keys.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
