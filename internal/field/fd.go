@@ -97,11 +97,11 @@ func descriptorNames() []Field {
 		{
 			Name: "fd.directory", Type: CHARBUF,
 			Doc:  "Directory of the file, or the directory itself.",
-			Bind: builtOfFD(appendDirectory),
+			Bind: partOf(Part{Of: "fd.name", Except: "/"}, builtOfFD(appendDirectory)),
 		},
 		{
 			Name: "fd.filename", Type: CHARBUF, Doc: "Name of the file without its directory.",
-			Bind: ofFD(func(d *state.FD) (string, bool) {
+			Bind: partOf(Part{Of: "fd.name", End: true, Except: "/"}, ofFD(func(d *state.FD) (string, bool) {
 				if !isFile(d) {
 					return "", false
 				}
@@ -113,8 +113,19 @@ func descriptorNames() []Field {
 					return d.Name[i+1:], true
 				}
 				return d.Name, true
-			}),
+			})),
 		},
+	}
+}
+
+// partOf is the Bind of a text that is a part of another field's.
+func partOf(p Part, bind binder) binder {
+	return func(arg string, filtering bool) (*Extractor, error) {
+		x, err := bind(arg, filtering)
+		if err == nil {
+			x.Part = &p
+		}
+		return x, err
 	}
 }
 

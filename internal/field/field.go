@@ -198,7 +198,16 @@ type Extractor struct {
 	// Late says that the value may come to be known after the event, from a container runtime. Such an extractor reads nothing
 	// of the context but its container and what the thread itself holds, so that state.(*Ctx).Keep is enough for it.
 	Late bool
+	// Part says that the text is a part of another field's; nil when it is not known to be.
+	Part *Part
 	// HostName says that the values are names of hosts, known only after Catalogue.Resolve (fd.sip.name in a condition):
 	// whoever loads the rule resolves what the field is compared with.
 	HostName bool
+}
+
+// Part relates a text to the field that it is a part of, and which has a value whenever this one has.
+type Part struct {
+	Of     string // name of the field
+	End    bool   // the part is the end of it, not its beginning
+	Except string // a value that need not be a part
 }

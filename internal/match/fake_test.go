@@ -14,6 +14,7 @@ type fakeField struct {
 	field.Field
 	quantity field.Quantity
 	cost     int
+	part     *field.Part
 	vals     []field.Value
 	reads    int
 }
@@ -56,7 +57,7 @@ func (ff fakeFields) Bind(name, arg string, hasArg, _ bool) (*field.Extractor, e
 		}
 		return nil, fmt.Errorf("filter_check called with nonexistent field %s", text)
 	}
-	x := &field.Extractor{Field: &f.Field, Type: f.Type, Quantity: f.quantity, Cost: f.cost}
+	x := &field.Extractor{Field: &f.Field, Type: f.Type, Quantity: f.quantity, Cost: f.cost, Part: f.part}
 	switch c := classOf(f.Type); {
 	case f.quantity != field.One:
 		x.Multi = func(_ *state.Ctx, dst []field.Value) ([]field.Value, bool) {
@@ -91,6 +92,8 @@ func newFakeFields() fakeFields {
 	ff.add("t.a", field.CHARBUF, field.One, 0)
 	ff.add("t.b", field.CHARBUF, field.One, 0)
 	ff.add("t.dear", field.CHARBUF, field.One, 0).cost = 500
+	ff.add("t.head", field.CHARBUF, field.One, 0).part = &field.Part{Of: "t.a", Except: "/"}
+	ff.add("t.tail", field.CHARBUF, field.One, 0).part = &field.Part{Of: "t.a", End: true, Except: "/"}
 	ff.add("t.path", field.FSPATH, field.One, 0)
 	ff.add("t.raw", field.CHARBUF, field.One, field.NoRHS|field.NoTransformer)
 	ff.add("n.int", field.INT64, field.One, 0)

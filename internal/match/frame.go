@@ -16,6 +16,7 @@ type Frame struct {
 	lists []listMemo
 	bufs  [][]byte
 
+	looked  []lookedAt
 	options optionScan
 }
 

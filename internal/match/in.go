@@ -23,5 +23,9 @@ func in(typ field.Type, vals []value) predicate {
 		texts[i] = vals[i].text
 	}
 	set := newTextSet(texts)
-	return predicate{text: set.has, set: set}
+	needs := make([]affix, 0, len(set.all))
+	for _, t := range set.all {
+		needs = append(needs, affix{t, whole})
+	}
+	return predicate{text: set.has, set: set, needs: needs}
 }

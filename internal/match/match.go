@@ -61,6 +61,9 @@ type Check struct {
 	// Pass is a guess at how often the comparison holds, between 0 and 1.
 	Pass float64
 
+	needs []affix // see predicate
+	index int     // 1 + place in Compiler.indexes; 0 is none
+
 	left, right *term // right is nil unless the right-hand side is a field
 	op          filter.Op
 	mod         filter.Modifier
@@ -82,7 +85,8 @@ type Compiler struct {
 	terms    map[string]*term
 	warnings []Warning
 	frame    frameSize
-	reads    int  // values that frames remember
+	reads    int // values that frames remember
+	indexes  []*index
 	output   bool // fields are bound for outputs, where some mean something else
 }
 
@@ -198,7 +202,7 @@ func (c *Compiler) compile(k *Check) error {
 	if err != nil {
 		return err
 	}
-	k.Eval = evaluate(k, p)
+	k.Eval, k.needs = evaluate(k, p), p.needs
 	return nil
 }
 
@@ -232,4 +236,13 @@ func (k *Check) key() string {
 }
 
 // NewFrame returns a frame that fits every check compiled so far.
-func (c *Compiler) NewFrame() *Frame { return newFrame(c.frame) }
+func (c *Compiler) NewFrame() *Frame {
+	f := newFrame(c.frame)
+	for _, x := range c.indexes {
+		if x.known == nil {
+			x.build()
+		}
+		f.looked = append(f.looked, lookedAt{index: x, bits: make(Bits, len(x.paths))})
+	}
+	return f
+}

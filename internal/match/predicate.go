@@ -11,6 +11,8 @@ type predicate struct {
 	text func(string) bool
 	num  func(uint64) bool
 	set  *textSet
+	// needs are affixes of which a text must have one for the predicate to hold; nil is that nothing is known.
+	needs []affix
 }
 
 // predicateOf returns what the operator, its modifier and its right-hand values make of one value of the left-hand side.
@@ -22,9 +24,11 @@ func predicateOf(k *Check, vals []value) (predicate, error) {
 	case filter.In, filter.Intersects:
 		return in(k.left.typ, vals), nil
 	case filter.PMatch:
-		return predicate{text: newPathTree(vals).match}, nil
+		return predicate{text: newPathTree(vals).match, needs: pathNeeds(vals)}, nil
 	}
-	return single(k.op, k.left.typ, vals[0])
+	p, err := single(k.op, k.left.typ, vals[0])
+	p.needs = textNeeds(k.op, k.left.typ, vals[0])
+	return p, err
 }
 
 // single returns the predicate of an operator with one right-hand value.

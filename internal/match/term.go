@@ -28,6 +28,7 @@ type term struct {
 	hostName bool   // its values are names of hosts
 	late     bool   // reads what may come to be known after the event (field.Extractor.Late)
 	fixed    bool   // reads what is known with the event
+	part     *field.Part
 
 	text  func(*Frame) (string, bool)
 	num   func(*Frame) (uint64, bool)
@@ -88,6 +89,7 @@ func (c *Compiler) field(o *filter.Operand) (*term, error) {
 	t := &term{
 		name: x.Field.Name, key: key, typ: x.Type, quantity: x.Quantity, flags: x.Field.Flags,
 		cost: x.Cost, constant: x.Constant, plain: true, hostName: x.HostName, late: x.Late, fixed: !x.Late,
+		part: x.Part,
 	}
 	c.read(t, x)
 	c.terms[key] = t

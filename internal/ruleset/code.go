@@ -9,19 +9,21 @@ import (
 // instr is a step of code: what is tried, and where to go on when it holds and when it does not. Instructions lie one after
 // the other in the order in which they are usually tried, since waiting for memory is most of what matching costs.
 type instr struct {
-	eval func(*match.Frame) bool // of test and once
-	slot int32                   // of the memo, of once and part
-	at   int32                   // of part: where its code begins; of found: the rule
-	yes  int32                   // index of the next instruction, or one of the ends
-	no   int32
-	op   op
+	eval  func(*match.Frame) bool // of test and once
+	guard match.Guard             // of guard
+	slot  int32                   // of the memo, of once and part
+	at    int32                   // of part: where its code begins; of found: the rule
+	yes   int32                   // index of the next instruction, or one of the ends
+	no    int32
+	op    op
 }
 
 // op says what an instruction does.
 type op uint8
 
 const (
-	test  op = iota // evaluates a check
+	guard op = iota // tells that what follows cannot hold
+	test            // evaluates a check
 	once            // evaluates a check whose result is remembered
 	part            // runs code whose result is remembered
 	found           // records a rule and holds
@@ -35,11 +37,12 @@ const (
 
 // coder makes code out of plans and nodes, backwards: an instruction is written when those after it have been.
 type coder struct {
+	match *match.Compiler
 	code  []instr
 	parts map[*node]int32 // where the code of a remembered node begins
 }
 
-func newCoder() *coder { return &coder{parts: make(map[*node]int32)} }
+func newCoder(c *match.Compiler) *coder { return &coder{match: c, parts: make(map[*node]int32)} }
 
 func (w *coder) write(in instr) int32 {
 	w.code = append(w.code, in)
@@ -64,16 +67,36 @@ func (w *coder) plan(p plan, next int32) int32 {
 
 // node writes a condition, with where to go on when it holds and when it does not, and returns where it begins.
 func (w *coder) node(n *node, yes, no int32) int32 {
-	switch {
-	case n.kind == always:
+	switch n.kind {
+	case always:
 		return yes
-	case n.kind == never:
+	case never:
 		return no
-	case n.kind == negate: // the memo is of the check itself, which its negation shares
-		return w.check(n, no, yes)
-	case n.kind == leaf:
-		return w.check(n, yes, no)
-	case n.slot < 0:
+	case negate: // what is asked is the check itself
+		return w.guard(n.asks, w.bare(n, no, yes), yes)
+	}
+	return w.guard(n.asks, w.bare(n, yes, no), no)
+}
+
+// guard writes a guard of code that begins at then, if there is one for the checks, and returns where it begins. no is where to
+// go on when none of the checks can hold.
+func (w *coder) guard(asks []*match.Check, then, no int32) int32 {
+	if len(asks) == 0 {
+		return then
+	}
+	return w.write(instr{op: guard, guard: w.match.Guard(asks), yes: then, no: no})
+}
+
+// bare writes a node that is no constant, without guard; a negated check as the check itself.
+func (w *coder) bare(n *node, yes, no int32) int32 {
+	if n.check != nil {
+		in := instr{op: test, eval: n.check.Eval, yes: yes, no: no}
+		if n.slot >= 0 { // the memo is of the check, which its negation shares
+			in.op, in.slot = once, int32(n.slot)
+		}
+		return w.write(in)
+	}
+	if n.slot < 0 {
 		return w.kids(n, yes, no)
 	}
 	at, ok := w.parts[n]
@@ -84,26 +107,36 @@ func (w *coder) node(n *node, yes, no int32) int32 {
 	return w.write(instr{op: part, slot: int32(n.slot), at: at, yes: yes, no: no})
 }
 
-func (w *coder) check(n *node, yes, no int32) int32 {
-	in := instr{op: test, eval: n.check.Eval, yes: yes, no: no}
-	if n.slot >= 0 {
-		in.op, in.slot = once, int32(n.slot)
-	}
-	return w.write(in)
-}
-
-// kids writes a conjunction or disjunction.
+// kids writes a conjunction or disjunction. Kids of a disjunction that share an index have one guard, which lets through what
+// most of them would not let through.
 func (w *coder) kids(n *node, yes, no int32) int32 {
-	at := yes
-	if n.kind == or {
-		at = no
-	}
-	for _, k := range slices.Backward(n.kids) {
-		if n.kind == or {
-			at = w.node(k, yes, at)
-		} else {
+	if n.kind == and {
+		at := yes
+		for _, k := range slices.Backward(n.kids) {
 			at = w.node(k, at, no)
 		}
+		return at
+	}
+	at := no
+	for end := len(n.kids); end > 0; {
+		begin := end - 1
+		asks := n.kids[begin].asks
+		for begin > 0 && n.kids[begin].shares(n.kids[begin-1]) {
+			begin--
+			asks = append(slices.Clone(asks), n.kids[begin].asks...)
+		}
+		after := at
+		if end-begin == 1 {
+			at = w.node(n.kids[begin], yes, at)
+		} else {
+			for _, k := range slices.Backward(n.kids[begin:end]) {
+				at = w.bare(k, yes, at)
+			}
+			if n.asks == nil { // else there is one for all of it already
+				at = w.guard(asks, at, after)
+			}
+		}
+		end = begin
 	}
 	return at
 }
@@ -137,6 +170,8 @@ func (p *compiled) run(at int32, m *matcher) bool {
 		in := &p.code[at]
 		holds := true
 		switch in.op {
+		case guard:
+			holds = frame.Up(in.guard)
 		case test:
 			holds = in.eval(frame)
 		case found:

@@ -32,6 +32,9 @@ type node struct {
 	pass  float64 // how often it holds, estimated
 	slot  int     // of the memo, -1 when its result is not remembered
 	uses  int     // how many nodes and plans refer to it
+
+	index int            // shared by the checks in asks; 0 is none
+	asks  []*match.Check // of which one must hold for the node to hold
 }
 
 // read is a value that is extracted once per event.
@@ -68,6 +71,7 @@ func (g *graph) intern(n *node, key []byte) *node {
 	}
 	if n.kind == and || n.kind == or {
 		n.order()
+		n.guard()
 	}
 	n.id, n.slot = g.count, -1
 	g.count++
@@ -88,6 +92,9 @@ func (g *graph) leaf(c *match.Check, negated bool) *node {
 	}
 	for _, r := range c.Reads {
 		n.reads = addRead(n.reads, read{r.Slot, float64(r.Cost)})
+	}
+	if n.index = c.Index(); n.index != 0 {
+		n.asks = []*match.Check{c}
 	}
 	return g.intern(n, key)
 }
@@ -156,10 +163,17 @@ func opposed(kids []*node) bool {
 // order puts the kids into the order that decides soonest, taking them as independent, and estimates the whole.
 func (n *node) order() {
 	n.kids = arrange(n.kids, n.kind, nil)
+	if n.kind == or {
+		n.kids = together(n.kids)
+	}
 	reach := 1.0 // how often the evaluation gets as far as the kid
 	n.cost = 1
-	for _, k := range n.kids {
-		n.cost += reach * k.cost
+	for i, k := range n.kids {
+		if n.kind == or && i > 0 && k.shares(n.kids[i-1]) {
+			n.cost += reach * k.pass * k.cost // one guard is for all of them
+		} else {
+			n.cost += reach * k.cost
+		}
 		for _, r := range k.reads {
 			n.reads = addRead(n.reads, read{r.slot, reach * r.cost})
 		}
@@ -169,6 +183,51 @@ func (n *node) order() {
 	if n.kind == or {
 		n.pass = 1 - reach
 	}
+}
+
+// guard finds checks with an index of which one must hold for the node to hold.
+func (n *node) guard() {
+	best := n.kids[0]
+	var asks []*match.Check
+	for _, k := range n.kids {
+		if n.kind == or && (!k.guarded() || k.index != best.index) {
+			return
+		}
+		if k.guarded() && (!best.guarded() || k.pass < best.pass) {
+			best = k
+		}
+		asks = append(asks, k.asks...)
+	}
+	if !best.guarded() {
+		return
+	}
+	if n.kind == and {
+		asks = best.asks
+	}
+	n.index, n.asks = best.index, asks
+}
+
+// guarded reports whether the node cannot hold where a guard is down.
+func (n *node) guarded() bool { return n.index != 0 && n.kind != negate }
+
+// shares reports whether one guard can be for both nodes.
+func (n *node) shares(o *node) bool { return n.guarded() && o.guarded() && n.index == o.index }
+
+// together returns the kids of a disjunction so that those with one index follow each other.
+func together(kids []*node) []*node {
+	var out []*node
+	for i, k := range kids {
+		if slices.Contains(out, k) {
+			continue
+		}
+		out = append(out, k)
+		for _, other := range kids[i+1:] {
+			if k.shares(other) {
+				out = append(out, other)
+			}
+		}
+	}
+	return out
 }
 
 // arrange returns nodes in the order in which a conjunction or disjunction of them decides soonest, when what is paid is

@@ -87,6 +87,9 @@ func codesOf(r *rule.Rule) (match.Bits, error) {
 // build makes the plans. Event types for which the same is left share one.
 func (p *program) build() (*compiled, error) {
 	out := &compiled{late: p.lateRules()}
+	if err := p.match.Index(); err != nil {
+		return nil, fmt.Errorf("indexing the texts that are compared: %w", err)
+	}
 	g := newGraph()
 	shared := make(map[string]plan)
 	for code := range event.NumCodes {
@@ -116,14 +119,14 @@ func (p *program) build() (*compiled, error) {
 		out.plans[code] = shared[key]
 	}
 	out.memo = make([]uint64, g.remember())
-	out.encode()
+	out.encode(p.match)
 	out.frame = p.match.NewFrame()
 	return out, nil
 }
 
 // encode makes the code of the plans. Event types that share a plan share its code.
-func (p *compiled) encode() {
-	w := newCoder()
+func (p *compiled) encode(c *match.Compiler) {
+	w := newCoder(c)
 	shared := make(map[*step]int32)
 	p.starts = make([]int32, len(p.plans))
 	for code, steps := range p.plans {
