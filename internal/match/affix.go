@@ -1,11 +1,18 @@
 package match
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // affix is what a text must have at a place for a comparison to hold.
 type affix struct {
 	text  string
 	place place
+}
+
+func (a affix) compare(b affix) int {
+	return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.place, b.place))
 }
 
 type place uint8
@@ -76,13 +83,18 @@ func (a *automaton) step(state uint16, b byte, guards Bits) uint16 {
 
 // newAutomaton makes the automaton of those affixes that are looked for from the start or from the end.
 func newAutomaton(raised map[affix]Bits, backwards bool) *automaton {
+	var own []affix
+	for a := range raised {
+		if backwards == (a.place == finish) {
+			own = append(own, a)
+		}
+	}
+	slices.SortFunc(own, affix.compare)
 	var nodes []*trie
 	for depth := 64; nodes == nil || len(nodes) >= maxStates; depth /= 2 {
-		root := &trie{next: map[byte]*trie{}}
-		for a, guards := range raised {
-			if backwards == (a.place == finish) {
-				root.add(a, depth, guards)
-			}
+		root := &trie{}
+		for _, a := range own {
+			root.add(a, depth, raised[a])
 		}
 		nodes = root.all(nil)
 	}
@@ -98,9 +110,9 @@ func newAutomaton(raised map[affix]Bits, backwards bool) *automaton {
 		} else {
 			a.part = append(a.part, n.part)
 		}
-		for b := range n.next {
-			if a.classes[b] == 0 {
-				a.classes[b] = uint8(a.width) // 255 at most: no text of a rule has a zero byte
+		for _, to := range n.next {
+			if a.classes[to.last] == 0 {
+				a.classes[to.last] = uint8(a.width) // 255 at most: no text of a rule has a zero byte
 				a.width++
 			}
 		}
@@ -108,8 +120,8 @@ func newAutomaton(raised map[affix]Bits, backwards bool) *automaton {
 	a.first = root.state
 	a.next = make([]uint16, a.width*(1+len(nodes)))
 	for _, n := range nodes {
-		for b, to := range n.next {
-			a.next[int(n.state)*a.width+int(a.classes[b])] = to.state
+		for _, to := range n.next {
+			a.next[int(n.state)*a.width+int(a.classes[to.last])] = to.state
 		}
 	}
 	return a
@@ -117,7 +129,8 @@ func newAutomaton(raised map[affix]Bits, backwards bool) *automaton {
 
 // trie is the tree of which an automaton is made.
 type trie struct {
-	next        map[byte]*trie
+	last        byte // of what leads here
+	next        []*trie
 	part, whole Bits
 	state       uint16
 }
@@ -129,10 +142,7 @@ func (t *trie) add(a affix, depth int, guards Bits) {
 		text = reversed(text)
 	}
 	for _, b := range []byte(text[:min(len(text), depth)]) {
-		if t.next[b] == nil {
-			t.next[b] = &trie{next: map[byte]*trie{}}
-		}
-		t = t.next[b]
+		t = t.child(b)
 	}
 	to := &t.part
 	if a.place == whole && len(text) <= depth {
@@ -144,16 +154,23 @@ func (t *trie) add(a affix, depth int, guards Bits) {
 	to.Merge(guards)
 }
 
+// child returns the node that a byte leads to.
+func (t *trie) child(b byte) *trie {
+	for _, n := range t.next {
+		if n.last == b {
+			return n
+		}
+	}
+	n := &trie{last: b}
+	t.next = append(t.next, n)
+	return n
+}
+
 // all appends the node and all below.
 func (t *trie) all(dst []*trie) []*trie {
 	dst = append(dst, t)
-	keys := make([]byte, 0, len(t.next))
-	for b := range t.next {
-		keys = append(keys, b)
-	}
-	slices.Sort(keys)
-	for _, b := range keys {
-		dst = t.next[b].all(dst)
+	for _, n := range t.next {
+		dst = n.all(dst)
 	}
 	return dst
 }

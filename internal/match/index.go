@@ -1,7 +1,6 @@
 package match
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -13,8 +12,8 @@ import (
 // Rules ask one text, such as fd.name, dozens of times for its beginning or its end. An index looks at the text once per event
 // and tells which of these comparisons may hold; only those are evaluated.
 
-// indexedFrom is the number of comparisons of a text from which an index is worth its while.
-const indexedFrom = 4
+// indexedFrom is the cost of all comparisons of a text from which an index is worth its while.
+const indexedFrom = 40
 
 // costIndex is about the nanoseconds of looking at a text.
 const costIndex = 25
@@ -45,7 +44,11 @@ func (c *Compiler) Index() error {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(asked)) {
-		if len(asked[key]) < indexedFrom {
+		cost := 0
+		for _, k := range asked[key] {
+			cost += k.Cost
+		}
+		if cost < indexedFrom {
 			continue
 		}
 		x := &index{term: bases[key], read: c.reads}
@@ -111,9 +114,7 @@ func (c *Compiler) Guard(checks []*Check) Guard {
 	for _, k := range checks {
 		all = append(all, k.needs...)
 	}
-	slices.SortFunc(all, func(a, b affix) int {
-		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.place, b.place))
-	})
+	slices.SortFunc(all, affix.compare)
 	all = slices.Compact(all)
 	at := checks[0].index - 1
 	x := c.indexes[at]

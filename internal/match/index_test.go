@@ -162,7 +162,7 @@ func TestIndexLarge(t *testing.T) {
 		values = append(values, fmt.Sprintf("/srv/%d/%064x", i, i*i))
 	}
 	var checks []*Check
-	for _, cond := range []string{"t.a in (" + strings.Join(values, ", ") + ")", "t.a = /etc", "t.a startswith /srv/x", "t.a endswith .so"} {
+	for _, cond := range []string{"t.a in (" + strings.Join(values, ", ") + ")", "t.a = /etc", "t.a startswith /srv/x", "t.a endswith .so", "t.a pmatch (/etc/x)"} {
 		e, err := parseCheck(cond)
 		if err != nil {
 			t.Fatal(err)
