@@ -5,10 +5,11 @@
 // A Ruleset is made once and replaced as a whole when rules change. Only the scratch memory of Match changes in it, so one
 // goroutine uses it.
 //
-// How a condition is compiled: package match compiles its comparisons; reduce (expr.go) decides those that the event type
-// decides and pushes negation down; graph (node.go) makes equal parts one node, takes common conjuncts out of
-// disjunctions and orders the rest by cost and selectivity; newPlan (plan.go) arranges the rules of an event type into a
-// tree of tests; coder (code.go) makes all of it flat.
+// How a condition is compiled: package match compiles its comparisons, and decides which texts are looked at once for all that
+// is asked of them (Compiler.Index); reduce (expr.go) decides those that the event type decides and pushes negation down; graph
+// (node.go) makes equal parts one node, takes common conjuncts out of disjunctions and orders the rest by cost and selectivity;
+// newPlan (plan.go) arranges the rules of an event type into a tree of tests; coder (code.go) makes all of it flat, with guards
+// that pass over what an index rules out.
 package ruleset
 
 import (
