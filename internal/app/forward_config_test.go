@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/saker-sec/saker/internal/sink/servertest"
 )
@@ -69,7 +68,7 @@ destinations:
 
 // TestForwardTells says that there is no destination, and what is wrong with connections.
 func TestForwardTells(t *testing.T) {
-	certs, port := servertest.NewCertificates(t), freePort(t)
+	certs, port := servertest.NewCertificates(t), servertest.Number(t, servertest.Free(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	var log lines
 	done := make(chan int)
@@ -79,11 +78,11 @@ func TestForwardTells(t *testing.T) {
 			"TLSSERVER_DEPLOY=true", "TLSSERVER_CERTFILE="+certs.ServerCert, "TLSSERVER_KEYFILE="+certs.ServerKey,
 		)})
 	}()
-	within(t, 10*time.Second, "starting", func() bool { return strings.Contains(log.text(), "Warning: no destination is on") })
+	eventually(t, "starting", func() bool { return strings.Contains(log.text(), "Warning: no destination is on") })
 	if answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/ping", port)); err == nil {
 		answer.Body.Close()
 	}
-	within(t, 10*time.Second, "telling", func() bool {
+	eventually(t, "telling", func() bool {
 		return strings.Contains(log.text(), "Warning: taking alerts: http: TLS handshake error from 127.0.0.1:")
 	})
 	cancel()

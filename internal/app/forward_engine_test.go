@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // TestForwardInEngine has the engine deliver its own alerts: to one destination at once, and to one that is away after the next start.
 func TestForwardInEngine(t *testing.T) {
 	there := receive(t, false)
-	dir, port, late := t.TempDir(), freePort(t), freePort(t)
+	dir, port, late := t.TempDir(), servertest.Number(t, servertest.Free(t)), servertest.Number(t, servertest.Free(t))
 	path := func(name string) string { return filepath.Join(dir, name) }
 	write := func(name, text string) {
 		t.Helper()

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/saker-sec/saker/internal/sink/servertest"
 )
@@ -18,7 +17,7 @@ import (
 // TestForwardPrometheus has a Prometheus scrape saker forward and answer the questions of Falcosidekick's dashboards.
 func TestForwardPrometheus(t *testing.T) {
 	all := receive(t, false)
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), servertest.Number(t, servertest.Free(t))
 	config := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(config, []byte(fmt.Sprintf("webhook: {address: %q}\nqueue: {dir: %q}\n", all.URL, filepath.Join(dir, "queue"))), 0o600); err != nil {
 		t.Fatal(err)
@@ -40,7 +39,7 @@ func TestForwardPrometheus(t *testing.T) {
 		}
 	}()
 	address := fmt.Sprintf("http://127.0.0.1:%d", port)
-	within(t, 10*time.Second, "starting", func() bool {
+	eventually(t, "starting", func() bool {
 		answer, err := http.Get(address + "/ping")
 		return err == nil && answer.StatusCode == http.StatusOK
 	})
@@ -55,7 +54,7 @@ func TestForwardPrometheus(t *testing.T) {
 		`falcosecurity_falcosidekick_outputs_total{destination="webhook",status="ok"}`:   "3",
 		`histogram_quantile(1, saker_forward_attempt_seconds_bucket) > 0 and on() up==1`: "",
 	} {
-		within(t, 30*time.Second, question, func() bool {
+		eventually(t, question, func() bool {
 			text, err := servertest.Get(t.Context(), http.MethodGet, "http://"+prometheus.Addr+"/api/v1/query?query="+url.QueryEscape(question))
 			var answer struct {
 				Data struct {

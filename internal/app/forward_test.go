@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,7 +16,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // receiver is a destination that remembers what it got.
@@ -63,16 +63,6 @@ func (r *receiver) distinct() int {
 	return len(r.got)
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // environment returns a Getenv.
 func environment(pairs ...string) func(string) string {
 	return func(name string) string {
@@ -87,19 +77,6 @@ func environment(pairs ...string) func(string) string {
 
 func body(rule string, priority string) io.Reader {
 	return strings.NewReader(fmt.Sprintf(`{"rule":%q,"priority":%q,"time":"2026-11-23T18:46:58Z","output":"o","output_fields":{}}`, rule, priority))
-}
-
-// within waits until something is so.
-func within(t *testing.T, d time.Duration, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(d); time.Now().Before(end); <-tick.C {
-		if is() {
-			return
-		}
-	}
-	t.Fatalf("%s: not within %v", what, d)
 }
 
 // lines is a writer for several goroutines.
@@ -123,7 +100,7 @@ func (l *lines) text() string {
 // TestForward runs the command with a file and the environment, refuses an alert, and replays it.
 func TestForward(t *testing.T) {
 	all, severe := receive(t, false), receive(t, false)
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), servertest.Number(t, servertest.Free(t))
 	config := filepath.Join(dir, "config.yaml")
 	secret := filepath.Join(dir, "address")
 	if err := os.WriteFile(secret, []byte(severe.URL+"/s3cret\n"), 0o600); err != nil {
@@ -149,7 +126,7 @@ destinations:
 		done <- Run(ctx, Env{Args: []string{"forward", "-c", config}, Stdout: &out, Stderr: &log, Getenv: env})
 	}()
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	within(t, 10*time.Second, "starting", func() bool {
+	eventually(t, "starting", func() bool {
 		answer, err := http.Get(url + "/ping")
 		return err == nil && answer.StatusCode == 200
 	})
@@ -174,18 +151,18 @@ destinations:
 	if answer, err := http.Post(url+"/test", "", nil); err != nil || answer.StatusCode != 200 {
 		t.Fatalf("test: %v, %v", answer, err)
 	}
-	within(t, 10*time.Second, "delivering", func() bool { return all.distinct() == 3 && severe.distinct() == 2 })
+	eventually(t, "delivering", func() bool { return all.distinct() == 3 && severe.distinct() == 2 })
 	command := func(args ...string) string {
 		var out, errs bytes.Buffer
 		code := Run(t.Context(), Env{Args: append(args, "-c", config), Stdout: &out, Stderr: &errs, Getenv: env})
 		return fmt.Sprint(code, " ", out.String(), errs.String())
 	}
 	list := regexp.MustCompile(`^0 {"seq":1,"destination":"webhook","time":"[^"]+","reason":"webhook: .*400 Bad Request: no","alert":{"uuid".*"rule":"refused".*"Cluster":"one".*}\n$`)
-	within(t, 10*time.Second, "burying", func() bool { return list.MatchString(command("dead-letters", "list")) })
+	eventually(t, "burying", func() bool { return list.MatchString(command("dead-letters", "list")) })
 	if got := command("dead-letters", "replay", "--to", "webhook", "1"); got != "0 1 dead letters are queued again\n" {
 		t.Errorf("replaying: %s", got)
 	}
-	within(t, 10*time.Second, "burying again", func() bool {
+	eventually(t, "burying again", func() bool {
 		return strings.HasPrefix(command("dead-letters", "list"), `0 {"seq":2,`)
 	})
 	answer, err := http.Get(url + "/metrics")

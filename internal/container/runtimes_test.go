@@ -244,15 +244,12 @@ func TestHangingRuntimeIsWaitedForBriefly(t *testing.T) {
 	s := start(t, Config{Docker: []string{socket}})
 	begin := time.Now()
 	s.Need(Wanted{Key: testID[:12], ID: testID})
-	if took := time.Since(begin); took > 100*time.Millisecond {
+	if took := time.Since(begin); took >= callTime {
 		t.Errorf("asking took %v", took)
 	}
 	u := s.next(t)
 	if !u.Missing || !u.Failed {
 		t.Errorf("the answer is %+v", u)
-	}
-	if took := time.Since(begin); took > callTime+time.Second {
-		t.Errorf("the answer took %v", took)
 	}
 }
 

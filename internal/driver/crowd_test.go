@@ -91,9 +91,7 @@ func crowd(t *testing.T, cfg Config) {
 	for range members {
 		<-done
 	}
-	if err := d.SetSyscalls(nil); err != nil { // nothing more comes
-		t.Fatal(err)
-	}
+	still(t, d)
 	next := make([]int, len(members))
 	lost, twice, wrong := 0, 0, 0
 	var e event.Event
@@ -159,9 +157,7 @@ func crowdOfProcesses(t *testing.T, cfg Config) {
 		})
 	}
 	wg.Wait()
-	if err := d.SetSyscalls(nil); err != nil { // nothing more comes
-		t.Fatal(err)
-	}
+	still(t, d)
 	names := map[string]int{}
 	var e event.Event
 	for d.Next(&e) == nil {

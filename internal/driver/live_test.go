@@ -51,11 +51,11 @@ func open(t testing.TB, cfg Config) *Driver {
 	return d
 }
 
-// until delivers events to f until it returns true; the test fails after ten seconds.
+// until delivers events to f until it returns true; the test fails after a minute.
 func until(t testing.TB, d *Driver, f func(e *event.Event) bool) {
 	t.Helper()
 	var e event.Event
-	for start := time.Now(); time.Since(start) < 10*time.Second; {
+	for start := time.Now(); time.Since(start) < time.Minute; {
 		err := d.Next(&e)
 		if errors.Is(err, event.ErrIdle) {
 			continue
@@ -67,7 +67,7 @@ func until(t testing.TB, d *Driver, f func(e *event.Event) bool) {
 			return
 		}
 	}
-	t.Fatalf("the event did not come within ten seconds; %+v", d.Stats())
+	t.Fatalf("the event did not come within a minute; %+v", d.Stats())
 }
 
 // TestAll loads every program, also those for kernels that preempt: open reports what does not load.

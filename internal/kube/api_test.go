@@ -210,6 +210,7 @@ func TestServerComesLate(t *testing.T) {
 func TestInterruptions(t *testing.T) {
 	for _, streaming := range []bool{true, false} {
 		t.Run(fmt.Sprintf("streaming %v", streaming), func(t *testing.T) {
+			t.Parallel()
 			s := kubetest.New(t)
 			s.Streaming(streaming)
 			populate(s)
@@ -317,6 +318,7 @@ func TestHostileServers(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s := kubetest.New(t)
 			s.Streaming(false)
 			var asked sync.Map

@@ -243,6 +243,7 @@ func TestMemoryOfChanges(t *testing.T) {
 func TestChangesMissed(t *testing.T) {
 	for _, streaming := range []bool{true, false} {
 		t.Run(fmt.Sprintf("streaming %v", streaming), func(t *testing.T) {
+			t.Parallel()
 			s := kubetest.New(t)
 			s.Streaming(streaming)
 			s.Put(dsPath, workload("DaemonSet", "stays", "a:1"))

@@ -23,6 +23,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // metacollector is a k8s-metacollector: it sends the events that a test gives it to whoever watches.
@@ -199,13 +201,7 @@ func TestCollectorRestarts(t *testing.T) {
 
 // TestCollectorIsAway begins without a collector, which is said once.
 func TestCollectorIsAway(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	c, _, log := collect(t, port, "")
+	c, _, log := collect(t, servertest.Number(t, servertest.Free(t)), "")
 	eventually(t, "it failed twice", func() bool { return c.Stats().Errors >= 2 })
 	if n := log.count("asking the k8s-metacollector at 127.0.0.1"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, log)
@@ -228,6 +224,7 @@ func TestHostileCollectors(t *testing.T) {
 		"20 MB":               {[][]byte{encodeEvent("Create", "Pod", "u1", strings.Repeat("x", 20<<20), "", nil)}, "larger than max"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			m, port := serve(t)
 			m.send(c.events...)
 			_, l, log := collect(t, port, "")

@@ -19,14 +19,14 @@ import (
 // cluster starts a server with JetStream on a port of its own.
 func cluster(t *testing.T, o *server.Options) *server.Server {
 	t.Helper()
-	o.Host, o.Port, o.JetStream, o.StoreDir, o.NoSigs, o.NoLog = "127.0.0.1", -1, true, t.TempDir(), true, true
+	o.Host, o.Port, o.JetStream, o.StoreDir, o.NoSigs, o.NoLog, o.AuthTimeout = "127.0.0.1", -1, true, t.TempDir(), true, true, 60
 	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Start()
 	t.Cleanup(s.Shutdown)
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the server is not ready")
 	}
 	return s
@@ -70,7 +70,7 @@ func TestClusterSecret(t *testing.T) {
 // TestClusterTLS uses a server that wants a certificate of its clients.
 func TestClusterTLS(t *testing.T) {
 	cert := servertest.NewCertificates(t)
-	s := cluster(t, &server.Options{TLSConfig: cert.Server(true), TLSTimeout: 5})
+	s := cluster(t, &server.Options{TLSConfig: cert.Server(true), TLSTimeout: 60})
 	url := strings.Replace(s.ClientURL(), "nats://", "tls://", 1)
 	for name, b := range map[string]Bus{
 		"unknown authority": {URL: url, CertFile: cert.ClientCert, KeyFile: cert.ClientKey}, "no certificate": {URL: url, CAFile: cert.CA},

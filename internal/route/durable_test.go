@@ -97,6 +97,13 @@ func (refusal) Permanent() bool { return true }
 // start starts a queue in dir with the delivery to the destinations.
 func start(t *testing.T, dir string, destinations ...route.Destination) (*queue.Queue, *route.Delivery) {
 	t.Helper()
+	q, deliver := open(t, dir, destinations...)
+	return q, deliver()
+}
+
+// open opens a queue in dir for the destinations, and returns what starts the delivery to them.
+func open(t *testing.T, dir string, destinations ...route.Destination) (*queue.Queue, func() *route.Delivery) {
+	t.Helper()
 	log := func(p alert.Priority, line string) { t.Logf("%s: %s", p, line) }
 	cfg := queue.Config{Dir: dir, Log: log}
 	for i := range destinations {
@@ -109,18 +116,20 @@ func start(t *testing.T, dir string, destinations ...route.Destination) (*queue.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { q.Close() })
-	d, err := route.Deliver(q, destinations, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := d.Close(ctx); err != nil {
-			t.Error(err)
+	return q, func() *route.Delivery {
+		d, err := route.Deliver(q, destinations, log)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	return q, d
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			if err := d.Close(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		return d
+	}
 }
 
 // ahead asks one of the destination's sinks, as far as it can be opened.
@@ -147,7 +156,7 @@ func until(t *testing.T, d *route.Delivery, i int, want func(route.DestinationSt
 	defer tick.Stop()
 	var got route.DestinationStats
 	done := func() uint64 { return got.Sent + got.Retried + got.Filtered + got.Grouped }
-	for moved := time.Now(); time.Since(moved) < 20*time.Second; <-tick.C {
+	for moved := time.Now(); time.Since(moved) < time.Minute; <-tick.C {
 		before := done()
 		_, all, err := d.Stats(t.Context())
 		if err != nil {
@@ -256,7 +265,7 @@ func TestDelivery(t *testing.T) {
 // TestBatches has batches bounded by number, bytes and age, and results for each alert.
 func TestBatches(t *testing.T) {
 	first := true
-	mixed := &batched{fake: &fake{}, ok: true, bytes: 1 << 20, wait: 100 * time.Millisecond, together: func(rules []string) []error {
+	mixed := &batched{fake: &fake{}, ok: true, bytes: 1 << 20, wait: time.Second, together: func(rules []string) []error {
 		errs := make([]error, len(rules))
 		for i, r := range rules {
 			if r == "b" {
@@ -271,12 +280,13 @@ func TestBatches(t *testing.T) {
 	small := &batched{fake: &fake{}, ok: true, bytes: 1, wait: time.Hour}
 	single := &batched{fake: &fake{}}
 	chosen := &batched{fake: &fake{}}
-	q, d := start(t, t.TempDir(),
+	q, deliver := open(t, t.TempDir(),
 		route.Destination{Name: "mixed", Open: sink(mixed), BatchSize: 3}, route.Destination{Name: "small", Open: sink(small)},
 		route.Destination{Name: "single", Open: sink(single)},
 		route.Destination{Name: "chosen", Open: sink(chosen), BatchSize: 4, BatchAge: time.Hour, Filter: condition(t, "rule != c")},
 	)
 	post(t, q, "a", "b", "c", "d", "e")
+	d := deliver() // now that all are there: none has to come before a batch is old
 	until(t, d, 0, func(s route.DestinationStats) bool {
 		return s.Queued == 0 && s.Sent == 4 && s.Dead == 1 && s.Retried == 1
 	})

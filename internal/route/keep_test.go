@@ -29,7 +29,7 @@ func TestKeep(t *testing.T) {
 		copied.UUID = "u"
 		return &copied
 	}
-	r := route.New(route.Config{Log: log, Drain: 10 * time.Second, Outputs: []route.Output{{Name: "forward", Sink: route.Keep(q, prepare, log)}}})
+	r := route.New(route.Config{Log: log, Drain: time.Minute, Outputs: []route.Output{{Name: "forward", Sink: route.Keep(q, prepare, log)}}})
 	var want []string
 	const n = 2000
 	for i := range n {
@@ -58,7 +58,7 @@ func TestKeep(t *testing.T) {
 	q.Close()
 	r = route.New(route.Config{Log: log, Drain: 50 * time.Millisecond, Outputs: []route.Output{{Name: "forward", Sink: route.Keep(q, prepare, log)}}})
 	r.Publish(&alert.Alert{Time: time.Unix(1, 0), Rule: "late"})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := r.Close(ctx); err == nil || !strings.Contains(err.Error(), `closing the "forward" output: 1 alert could not be written to the queue`) {
 		t.Errorf("closing: %v", err)

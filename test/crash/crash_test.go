@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +25,7 @@ import (
 	"time"
 
 	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 const (
@@ -126,12 +126,7 @@ func TestKill(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", s.binary, "github.com/saker-sec/saker/cmd/saker").CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := servertest.Number(t, servertest.Free(t))
 	s.url = fmt.Sprintf("http://127.0.0.1:%d/", port)
 	destinations := []*destination{{name: "one"}, {name: "two", flaps: true}, {name: "three"}}
 	config := fmt.Sprintf("listenaddress: 127.0.0.1\nlistenport: %d\nqueue: {dir: %s}\ndestinations:\n", port, filepath.Join(s.dir, "queue"))
@@ -144,6 +139,7 @@ func TestKill(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, "config.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	var err error
 	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
 		t.Fatal(err)
 	}

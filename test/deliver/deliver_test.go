@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -28,6 +27,7 @@ import (
 	"time"
 
 	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // example is an alert of ordinary size.
@@ -74,12 +74,7 @@ type process struct {
 // start starts it with one webhook.
 func start(t testing.TB, what program, webhook string, concurrency int) *process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := servertest.Number(t, servertest.Free(t))
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
 	text := fmt.Sprintf("listenaddress: 127.0.0.1\nlistenport: %d\nqueue: {dir: %s}\nwebhook: {address: %q, maxconcurrentrequests: %d}\n",
@@ -102,7 +97,7 @@ func start(t testing.TB, what program, webhook string, concurrency int) *process
 			answer.Body.Close()
 			break
 		}
-		if time.Since(begin) > 20*time.Second {
+		if time.Since(begin) > time.Minute {
 			t.Fatal("it does not start")
 		}
 		<-time.After(time.Millisecond)
@@ -199,7 +194,7 @@ func (h *webhook) wait(t testing.TB, n int) time.Duration {
 	for last, since := int64(0), time.Now(); h.got.Load() < int64(n); <-time.After(time.Millisecond) {
 		if got := h.got.Load(); got > last {
 			last, since = got, time.Now()
-		} else if time.Since(since) > 20*time.Second {
+		} else if time.Since(since) > time.Minute {
 			t.Fatalf("%d of %d alerts arrive", got, n)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,7 @@ import (
 	"time"
 
 	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // shared is where the captures and upstream's rules are, from this directory.
@@ -120,7 +120,7 @@ func (c *check) run(t *testing.T, bin string) bool {
 	o := &outcome{dir: t.TempDir()}
 	port := 0
 	if c.Get != "" {
-		port = freePort(t)
+		port = servertest.Number(t, servertest.Free(t))
 	}
 	args, err := c.prepare(o.dir, abs, port)
 	if err != nil {
@@ -141,7 +141,7 @@ func (c *check) run(t *testing.T, bin string) bool {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	o.asked = c.provoke(io.TeeReader(pipe, &stderr), o.dir, port)
+	o.asked = c.provoke(io.TeeReader(pipe, &stderr), o.dir, port, func() { _ = cmd.Process.Signal(os.Interrupt) })
 	var exit *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -160,8 +160,9 @@ func (c *check) run(t *testing.T, bin string) bool {
 	return len(found) == 0
 }
 
-// provoke reads stderr to its end. Once the program says that it watches, it does what the check asks for.
-func (c *check) provoke(stderr io.Reader, dir string, port int) (asked error) {
+// provoke reads stderr to its end. Once the program says that it watches, it does what the check asks for, and ends the program when it has
+// seen what comes of it.
+func (c *check) provoke(stderr io.Reader, dir string, port int, end func()) (asked error) {
 	if c.Get != "" {
 		asked = errors.New("the program did not say that it watches")
 	}
@@ -173,6 +174,7 @@ func (c *check) provoke(stderr io.Reader, dir string, port int) (asked error) {
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		if strings.Contains(lines.Text(), "restarting") {
 			stop()
+			end()
 		}
 		if done || !strings.Contains(lines.Text(), "watching ") {
 			continue
@@ -183,6 +185,7 @@ func (c *check) provoke(stderr io.Reader, dir string, port int) (asked error) {
 		}
 		if c.Get != "" {
 			asked = get(fmt.Sprintf("http://127.0.0.1:%d%s", port, c.Get))
+			end()
 		}
 	}
 	return asked
@@ -208,12 +211,12 @@ func touch(ctx context.Context, path string) {
 	}
 }
 
-// get asks once every tenth of a second until there is an answer, for at most three seconds.
+// get asks once every tenth of a second until there is an answer, for at most a minute.
 func get(url string) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for range 30 {
+	for range 600 {
 		var r *http.Response
 		if r, err = http.Get(url); err == nil {
 			defer r.Body.Close()
@@ -225,14 +228,4 @@ func get(url string) error {
 		<-tick.C
 	}
 	return err
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -3,8 +3,6 @@ package awskinesis_test
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
-	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"github.com/saker-sec/saker/internal/route"
 	"github.com/saker-sec/saker/internal/sink/aws"
 	"github.com/saker-sec/saker/internal/sink/awskinesis"
+	"github.com/saker-sec/saker/internal/sink/servertest"
 	"github.com/saker-sec/saker/internal/sink/setting"
 	"github.com/saker-sec/saker/internal/sink/sinktest"
 )
@@ -24,15 +23,8 @@ func kinesalite(t *testing.T) string {
 	if err != nil {
 		t.Skip("kinesalite is not installed (npm install -g kinesalite@3.3.3): ", err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().(*net.TCPAddr).Port
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	server := exec.CommandContext(t.Context(), path, "--port", fmt.Sprint(port), "--createStreamMs", "10")
+	addr := servertest.Free(t)
+	server := exec.CommandContext(t.Context(), path, "--port", servertest.Port(t, addr), "--createStreamMs", "10")
 	out, err := server.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +39,7 @@ func kinesalite(t *testing.T) string {
 	})
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if strings.Contains(lines.Text(), "Listening") {
-			return fmt.Sprintf("http://127.0.0.1:%d", port)
+			return "http://" + addr
 		}
 	}
 	t.Fatal("kinesalite has ended")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	nethttp "net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/saker-sec/saker/internal/route"
 	"github.com/saker-sec/saker/internal/sink/http"
+	"github.com/saker-sec/saker/internal/sink/servertest"
 	"github.com/saker-sec/saker/internal/sink/sinktest"
 )
 
@@ -317,13 +317,9 @@ func TestURL(t *testing.T) {
 			t.Errorf("%q: %v", u, err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	err = send(t.Context(), open(t, http.Config{URL: "http://user:s3cret@" + l.Addr().String() + "/s3cret?key=s3cret"}), "alert")
-	if err == nil || strings.Contains(err.Error(), secret) || !strings.HasPrefix(err.Error(), "posting to http://"+l.Addr().String()+": dial tcp") {
+	addr := servertest.Free(t)
+	err := send(t.Context(), open(t, http.Config{URL: "http://user:s3cret@" + addr + "/s3cret?key=s3cret"}), "alert")
+	if err == nil || strings.Contains(err.Error(), secret) || !strings.HasPrefix(err.Error(), "posting to http://"+addr+": dial tcp") {
 		t.Errorf("nobody listens: %v", err)
 	}
 	srv := serve(t, nil)

@@ -3,6 +3,7 @@ package jetstream_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go/jetstream"
 
@@ -34,7 +35,7 @@ func Test(t *testing.T) {
 }
 
 func stream(t *testing.T, n *servertest.NATS) natsgo.JetStream {
-	js, err := natsgo.New(n.Conn)
+	js, err := natsgo.New(n.Conn, natsgo.WithDefaultTimeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

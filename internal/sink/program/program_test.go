@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/saker-sec/saker/internal/alert"
@@ -96,7 +97,7 @@ func kill(t *testing.T, pidFile string) {
 // await waits until another process has done something.
 func await(t *testing.T, done func() bool) {
 	t.Helper()
-	for late := time.Now().Add(30 * time.Second); !done(); runtime.Gosched() {
+	for late := time.Now().Add(time.Minute); !done(); runtime.Gosched() {
 		if time.Now().After(late) {
 			t.Fatal("it does not happen")
 		}
@@ -253,8 +254,9 @@ func TestReopenRestartsOneThatHangs(t *testing.T) {
 		r.Publish(sinktest.Alert(m))
 	}
 	<-stuck
+	await(t, func() bool { _, err := os.Stat(out + ".second"); return err == nil }) // or the next process would be the first
 	r.Reopen()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := r.Close(ctx); err != nil {
 		t.Error(err)
@@ -266,7 +268,9 @@ func TestReopenRestartsOneThatHangs(t *testing.T) {
 }
 
 // TestBackOff starts a program that ends at once ever more seldom.
-func TestBackOff(t *testing.T) {
+func TestBackOff(t *testing.T) { synctest.Test(t, backOff) }
+
+func backOff(t *testing.T) {
 	s := open(t, program.Config{Program: "exit 1", KeepAlive: true})
 	var last time.Duration
 	for range 3 {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
-	"time"
 )
 
 // Get makes a request and returns the body of an answer with status 200.
@@ -17,7 +16,7 @@ func Get(ctx context.Context, method, address string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Do(r)
 	if err != nil {
 		return nil, err

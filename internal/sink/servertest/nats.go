@@ -24,10 +24,10 @@ func StartNATS(t testing.TB, user, password string, cert *Certificates, mutual b
 	n := &NATS{Addr: Free(t)}
 	n.options = &server.Options{
 		Host: "127.0.0.1", Port: Number(t, n.Addr), Username: user, Password: password, NoLog: true, NoSigs: true, JetStream: true,
-		DisableJetStreamBanner: true, StoreDir: t.TempDir(),
+		DisableJetStreamBanner: true, StoreDir: t.TempDir(), AuthTimeout: patience.Seconds(),
 	}
 	if cert != nil {
-		n.options.TLS, n.options.TLSVerify, n.options.TLSConfig, n.options.TLSTimeout = true, mutual, cert.Server(mutual), 5
+		n.options.TLS, n.options.TLSVerify, n.options.TLSConfig, n.options.TLSTimeout = true, mutual, cert.Server(mutual), patience.Seconds()
 	}
 	t.Cleanup(n.Stop)
 	n.Start(t)
@@ -50,13 +50,13 @@ func (n *NATS) Start(t testing.TB) {
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the NATS server does not become ready")
 	}
-	if n.Conn, err = nats.Connect("", nats.InProcessServer(s), nats.UserInfo(own.Username, own.Password)); err != nil {
+	if n.Conn, err = nats.Connect("", nats.InProcessServer(s), nats.UserInfo(own.Username, own.Password), nats.Timeout(patience)); err != nil {
 		t.Fatal(err)
 	}
 	if n.All, err = n.Conn.SubscribeSync("falco.>"); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.Conn.Flush(); err != nil {
+	if err := n.Conn.FlushTimeout(patience); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -212,15 +213,30 @@ func Write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-// Free returns an address that nobody listens on.
+// Free returns an address that nobody listens on, and that is the test's own until its end: packages are tested at the same
+// time, and a server may take seconds to start, or be away for a while. Its port is none that the kernel gives to who does not
+// care (ip_local_port_range), and a socket with the port in its name, in the namespace without files, tells others that it is taken.
 func Free(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 20_000, 32_000
+	for range last - first {
+		port := strconv.Itoa(first + rand.IntN(last-first))
+		claim, err := net.Listen("unix", "@saker-test-port-"+port)
+		if err != nil {
+			continue // another test has it
+		}
+		addr := net.JoinHostPort("127.0.0.1", port)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			claim.Close()
+			continue // somebody else listens
+		}
+		l.Close()
+		t.Cleanup(func() { claim.Close() })
+		return addr
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Port returns the port of an address.

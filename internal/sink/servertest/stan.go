@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +30,8 @@ func StartSTAN(t testing.TB, user, password string, cert *Certificates, mutual b
 		}
 	}
 	addr := Free(t)
-	args := []string{"-cid", "test", "-a", "127.0.0.1", "-p", Port(t, addr), "-user", user, "-pass", password}
+	config := fmt.Sprintf("authorization {user: %s, password: %s, timeout: %v}\n", user, password, patience.Seconds())
+	args := []string{"-cid", "test", "-a", "127.0.0.1", "-p", Port(t, addr), "-c", Write(t, Dir(t, ""), "nats.conf", config)}
 	if cert != nil {
 		args = append(args, "-tls", "-tlscert", cert.ServerCert, "-tlskey", cert.ServerKey, "-tlscacert", cert.CA)
 		// The streaming server is a client of the NATS server inside it.

@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	nethttp "net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
 // APIServer is a real kube-apiserver over a real etcd.
@@ -54,14 +55,14 @@ func StartAPIServer(t *testing.T) *APIServer {
 	}
 	account := write("account.key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
 	tokens := write("tokens.csv", []byte(KubernetesToken+",falco,1,system:masters\n"))
-	store, peer, secure := address(t), address(t), address(t)
+	store, peer, secure := servertest.Free(t), servertest.Free(t), servertest.Free(t)
 	run(t, dir, "etcd", "--data-dir", filepath.Join(dir, "etcd"), "--listen-client-urls", "http://"+store, "--advertise-client-urls", "http://"+store,
 		"--listen-peer-urls", "http://"+peer, "--initial-advertise-peer-urls", "http://"+peer, "--initial-cluster", "default=http://"+peer, "--unsafe-no-fsync")
 	_, port, _ := strings.Cut(secure, ":")
 	run(t, dir, "kube-apiserver", "--etcd-servers", "http://"+store, "--bind-address", "127.0.0.1", "--secure-port", port, "--cert-dir", filepath.Join(dir, "certs"),
 		"--service-account-key-file", account, "--service-account-signing-key-file", account, "--service-account-issuer", "https://localhost", "--token-auth-file", tokens,
 		"--service-cluster-ip-range", "10.0.0.0/24", "--disable-admission-plugins", "ServiceAccount", "--authorization-mode", "RBAC")
-	s := &APIServer{url: "https://" + secure, client: &nethttp.Client{Timeout: 10 * time.Second, Transport: &nethttp.Transport{
+	s := &APIServer{url: "https://" + secure, client: &nethttp.Client{Timeout: patience, Transport: &nethttp.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, // the server has made its certificate itself
 	}}}
 	s.Kubeconfig = write("kubeconfig", fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],`+
@@ -121,17 +122,6 @@ func (s *APIServer) ask(method, path, body string) (int, []byte, error) {
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	return answer.StatusCode, text, err
-}
-
-// address returns one of loopback that is free.
-func address(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // run starts a program that ends with the test, and shows what it says when that fails.

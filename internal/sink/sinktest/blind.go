@@ -11,6 +11,7 @@ import (
 
 	"github.com/saker-sec/saker/internal/alert"
 	"github.com/saker-sec/saker/internal/route"
+	"github.com/saker-sec/saker/internal/sink/servertest"
 	"github.com/saker-sec/saker/internal/sink/setting"
 )
 
@@ -98,13 +99,13 @@ func (r *recorder) start(t *testing.T, how Security) Peer {
 	conns := map[net.Conn]bool{}
 	var mu sync.Mutex
 	var running sync.WaitGroup
-	addr := "127.0.0.1:0"
+	addr := servertest.Free(t)
 	start := func() {
 		listener, err := net.Listen("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, addr = listener, listener.Addr().String()
+		l = listener
 		running.Go(func() {
 			for {
 				c, err := listener.Accept()

@@ -207,7 +207,7 @@ func (o OTLP) status(t *testing.T) {
 	r := &receiver{}
 	addr, stop := r.start(t, "127.0.0.1:0", o.Method, Security{})
 	defer stop()
-	sink := o.open(t, addr, setting.Values{o.Prefix + ".timeout": "300"})
+	sink := o.open(t, addr, setting.Values{o.Prefix + ".timeout": patience.String()})
 	a := Samples()[0].Alert(t)
 	for code, permanent := range map[codes.Code]bool{
 		codes.InvalidArgument: true, codes.Unauthenticated: false, codes.PermissionDenied: true, codes.Unimplemented: true, codes.Internal: true, codes.NotFound: true,
@@ -239,7 +239,8 @@ func (o OTLP) status(t *testing.T) {
 		}
 		return nil, ctx.Err()
 	})
-	if err := send(t.Context(), sink, a); err == nil || route.Permanent(err) || !strings.Contains(err.Error(), "no answer within 300ms") {
+	hasty := o.open(t, addr, setting.Values{o.Prefix + ".timeout": "300"})
+	if err := send(t.Context(), hasty, a); err == nil || route.Permanent(err) || !strings.Contains(err.Error(), "no answer within 300ms") {
 		t.Errorf("no answer: %v", err)
 	}
 	over, cancel := context.WithCancel(t.Context())
@@ -358,7 +359,7 @@ func (o OTLP) certificate(t *testing.T) {
 			{"https://" + addr, setting.Values{key("mutualtls"): "true", "mutualtlsfilespath": cert.Dir}, true},
 			{"https://" + addr, setting.Values{key("extraenvvars"): "OTEL_EXPORTER_OTLP_CERTIFICATE:" + cert.CA + ",OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE:" + cert.ClientCert + ",OTEL_EXPORTER_OTLP_CLIENT_KEY:" + cert.ClientKey}, true},
 		} {
-			sink := o.open(t, addr, c.more, setting.Values{key("endpoint"): c.endpoint, key("timeout"): "5s"})
+			sink := o.open(t, addr, c.more, setting.Values{key("endpoint"): c.endpoint, key("timeout"): patience.String()})
 			err := send(t.Context(), sink, a)
 			if (err == nil) != c.ok || err != nil && route.Permanent(err) {
 				t.Errorf("%s %v, mutual %v: %v", c.endpoint, c.more, mutual, err)

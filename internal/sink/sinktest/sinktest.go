@@ -25,7 +25,7 @@ type Target struct {
 }
 
 // patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // Run runs the suite over the targets that open makes.
 func Run(t *testing.T, open func(t *testing.T) Target) {

@@ -323,7 +323,7 @@ func (w Wire) frozen(t *testing.T, peer Peer) {
 	if text := w.fails(t, "frozen", sink, b); !strings.Contains(text, "no answer within 1s") {
 		t.Errorf("frozen: %s", text)
 	}
-	if d := time.Since(begin); d > 10*time.Second {
+	if d := time.Since(begin); d > patience {
 		t.Errorf("giving up has taken %v", d)
 	}
 	over, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -342,7 +342,7 @@ func (w Wire) frozen(t *testing.T, peer Peer) {
 func (w Wire) outage(t *testing.T, peer Peer) {
 	alerts := w.fresh(t)
 	peer.Stop()
-	sink := w.open(t, w.values(peer.Addr, false, setting.Values{w.Prefix + ".timeout": "5s"}))
+	sink := w.open(t, w.values(peer.Addr, false, setting.Values{w.Prefix + ".timeout": "2s"})) // some clients try until the time is over
 	w.fails(t, "before the server is there", sink, alerts[0])
 	if b, ok := sink.(batcher); ok {
 		errs := b.SendBatch(t.Context(), alerts)
@@ -401,7 +401,7 @@ func (w Wire) silent(t *testing.T) {
 		if text := w.fails(t, "silent server", sink, Samples()[0].Alert(t)); !strings.Contains(text, "no answer within 300ms") {
 			t.Errorf("silent server, TLS %v: %s", tls, text)
 		}
-		if d := time.Since(begin); d > 10*time.Second {
+		if d := time.Since(begin); d > patience {
 			t.Errorf("giving up has taken %v", d)
 		}
 	}
@@ -415,7 +415,7 @@ func (w Wire) certificate(t *testing.T) {
 	cert := servertest.NewCertificates(t)
 	peer := w.Start(t, Security{TLS: cert})
 	a := Samples()[0].Alert(t)
-	text := w.fails(t, "unknown certificate", w.open(t, w.values(peer.Addr, true, setting.Values{w.Prefix + ".timeout": "5s"})), a)
+	text := w.fails(t, "unknown certificate", w.open(t, w.values(peer.Addr, true, setting.Values{w.Prefix + ".timeout": patience.String()})), a)
 	if !strings.Contains(text, "certificate") {
 		t.Errorf("unknown certificate: %s", text)
 	}

@@ -178,7 +178,8 @@ func Test(t *testing.T) {
 			if how.TLS != nil {
 				config = how.TLS.Server(how.Mutual)
 			}
-			addr, stop := p.start(t, "127.0.0.1:0", config, false, 0)
+			addr := servertest.Free(t)
+			_, stop := p.start(t, addr, config, false, 0)
 			peer := sinktest.Peer{Addr: addr, Read: p.read}
 			peer.Stop = func() { stop() }
 			peer.Start = func() { _, stop = p.start(t, addr, config, false, 0) }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 
@@ -56,12 +57,24 @@ type connection struct {
 	inbox  string // answers come to subjects below it
 	acks   *nats.Subscription
 	sent   *int
+	left   *atomic.Bool // the session has ended
 }
 
 func (c connection) hangUp() {
-	_ = c.Publish(c.bye, message(nil).text(1, c.client).text(2, c.id)) // else the server finds out by itself, later
+	if !c.left.Load() {
+		_ = c.Publish(c.bye, c.farewell()) // else the server finds out by itself, later
+	}
 	c.Close()
 }
+
+// leave ends the session and waits for the server's answer: it ends sessions by name, and may begin another of the same name before it reads
+// that this one is over.
+func (c connection) leave(ctx context.Context) {
+	_, err := c.RequestWithContext(ctx, c.bye, c.farewell())
+	c.left.Store(err == nil)
+}
+
+func (c connection) farewell() message { return message(nil).text(1, c.client).text(2, c.id) }
 
 // New returns a sink. It fails when the address or a file cannot be used. It does not connect.
 func New(cfg Config) (*Sink, error) {
@@ -74,6 +87,7 @@ func New(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.link.Bye = func(ctx context.Context, c connection) { c.leave(ctx) }
 	return s, nil
 }
 
@@ -83,7 +97,7 @@ const taken = "clientID already registered"
 // register begins a session. The server finds out whether one of the same name still lives; then the name is taken, by another
 // worker of the destination perhaps, and this one adds something to it.
 func (s *Sink) register(ctx context.Context, conn *nats.Conn) (connection, error) {
-	c := connection{Conn: conn, client: s.cfg.ClientID, id: rand.Text(), inbox: conn.NewInbox(), sent: new(int)}
+	c := connection{Conn: conn, client: s.cfg.ClientID, id: rand.Text(), inbox: conn.NewInbox(), sent: new(int), left: new(atomic.Bool)}
 	heartbeats := conn.NewInbox()
 	_, err := conn.Subscribe(heartbeats, func(m *nats.Msg) { _ = m.Respond(nil) }) // the session ends when it fails
 	if err != nil {

@@ -48,7 +48,7 @@ type reader struct {
 
 // read returns what was published since the last call: all up to a mark of its own.
 func (r *reader) read(t *testing.T) (out []string) {
-	options := []nats.Option{nats.UserInfo("saker", "s3cretPassword")}
+	options := []nats.Option{nats.UserInfo("saker", "s3cretPassword"), nats.Timeout(time.Minute)}
 	if r.cert != nil {
 		options = append(options, nats.Secure(r.cert.Client()))
 	}
@@ -84,7 +84,7 @@ func (r *reader) read(t *testing.T) (out []string) {
 		t.Fatal(err, texts)
 	}
 	for {
-		m, err := inbox.NextMsg(10 * time.Second)
+		m, err := inbox.NextMsg(time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

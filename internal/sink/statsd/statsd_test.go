@@ -38,7 +38,7 @@ func serve(t *testing.T) *server {
 func (s *server) take(t *testing.T) []string {
 	t.Helper()
 	b := make([]byte, 1<<16)
-	s.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	s.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	n, err := s.conn.Read(b)
 	if err != nil {
 		t.Fatal(err)

@@ -81,22 +81,19 @@ func (d *daemon) start() {
 		d.t.Fatal(err)
 	}
 	d.stop = func() {
-		c.SetReadDeadline(time.Unix(1, 0)) // wakes the reader, which takes what is there
+		last, err := net.Dial("unixgram", d.path)
+		if err != nil {
+			return
+		}
+		defer last.Close()
+		last.Write([]byte("last")) // is read after all others
 	}
 	d.readers.Go(func() {
 		defer c.Close()
 		buf := make([]byte, 1<<20)
 		for {
 			n, err := c.Read(buf)
-			if err != nil {
-				break
-			}
-			d.add(buf[:n])
-		}
-		for {
-			c.SetReadDeadline(time.Now().Add(time.Millisecond))
-			n, err := c.Read(buf)
-			if err != nil {
+			if err != nil || string(buf[:n]) == "last" {
 				return
 			}
 			d.add(buf[:n])

@@ -85,7 +85,7 @@ func udp(t *testing.T) (*net.UDPConn, string) {
 func receive(t *testing.T, c *net.UDPConn) string {
 	t.Helper()
 	b := make([]byte, 1<<16)
-	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
 	n, err := c.Read(b)
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,9 @@ type Config struct {
 
 // Link is a connection that is made when it is needed. It may be used by several goroutines, in turns.
 type Link[C any] struct {
+	// Bye is what Close does before it closes a connection that works, within the time limit; nil is nothing.
+	Bye func(context.Context, C)
+
 	cfg  Config
 	hide *strings.Replacer
 	dial func(context.Context) (C, error)
@@ -143,6 +146,11 @@ func (l *Link[C]) errorf(cause error, permanent bool, format string, args ...any
 func (l *Link[C]) Close(ctx context.Context) error {
 	select {
 	case <-l.turn:
+		if l.up && l.Bye != nil {
+			limited, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+			l.Bye(limited, l.conn)
+			cancel()
+		}
 		l.drop()
 		l.turn <- struct{}{}
 		return nil

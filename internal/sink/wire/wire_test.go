@@ -58,8 +58,16 @@ func TestLink(t *testing.T) {
 			t.Errorf("step %d: %v", i, err)
 		}
 	}
-	if err := l.Close(t.Context()); err != nil || p.hung != 2 {
-		t.Errorf("%v, %+v", err, p)
+	byes := 0
+	l.Bye = func(_ context.Context, conn int) {
+		if byes++; conn != 2 || p.hung != 1 {
+			t.Errorf("good-bye to connection %d, %+v", conn, p)
+		}
+	}
+	for range 2 {
+		if err := l.Close(t.Context()); err != nil || p.hung != 2 || byes != 1 {
+			t.Errorf("%v, %d good-byes, %+v", err, byes, p)
+		}
 	}
 	p.fail = errors.New("nobody there")
 	if err := use(nil); err == nil || route.Permanent(err) || err.Error() != "pigeon: sending to loft:1: nobody there" {
