@@ -2,6 +2,7 @@ package field_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/saker-sec/saker/internal/event"
@@ -124,5 +125,75 @@ func TestHostNames(t *testing.T) {
 	cat.Of("syscall").Forget("www.example.org")
 	if got := candidates(t, cat, c, "fd.sip.name", ""); len(got) != 1 || got[0] != `"192.0.2.1"` {
 		t.Errorf("server, after a host was forgotten: %v", got)
+	}
+}
+
+// TestParts holds what fields say of being a part of another one against events of all kinds of descriptors and names.
+func TestParts(t *testing.T) {
+	calls := []call{
+		using(0), using(3), using(4), using(5), using(6), using(7), using(55),
+		{event.SyscallCloseX, bashTID, []any{0, 3}},
+		{event.SyscallDupX, bashTID, []any{11, 6}},
+		{event.SyscallKillX, bashTID, []any{0, 10, 15}},
+		{event.SyscallFchdirX, bashTID, []any{0, 6}},
+		{event.SyscallOpenByHandleAtX, bashTID, []any{-2, 6, 0, "/mnt/x"}},
+		{event.SyscallOpenByHandleAtX, bashTID, []any{-2, 6, 0, nil}},
+		{event.SocketConnectX, bashTID, []any{-111, tuple("10.0.0.5:4001", "192.0.2.9:81"), 4, nil}},
+		{event.SocketConnectX, bashTID, []any{-111, nil, 56, nil}},
+		{event.SyscallMemfdCreateX, bashTID, []any{12, "a/b", 0}},
+	}
+	long := "/" + strings.Repeat("long/", 1000) + "end"
+	for _, name := range []any{"/", "//", "/a", "a", "", ".", "..", "/a/b/", "//a//b", "a/b", "/a/\xff", "/a (deleted)", "<NA>", long, nil} {
+		for _, result := range []int{9, -2, -13} {
+			calls = append(calls,
+				call{event.SyscallOpenX, bashTID, []any{result, name, 1, 0, 0, 0}},
+				call{event.SyscallCreatX, bashTID, []any{result, name, 0, 0, 0, 0}},
+				call{event.SyscallOpenatV2X, bashTID, []any{result, 6, name, 1, 0, 0, 0}},
+				call{event.SyscallOpenat2X, bashTID, []any{result, -100, name, 1, 0, 0, 0, 0}},
+				using(9))
+		}
+	}
+	s := state.New(state.Config{})
+	s.Load(machine())
+	catalogue := field.NewCatalogue()
+	parts, wholes := map[string]*field.Extractor{}, map[string]*field.Extractor{}
+	for _, class := range catalogue.Classes() {
+		for i := range class.Fields {
+			f := &class.Fields[i]
+			if f.Flags&field.ArgRequired != 0 {
+				continue
+			}
+			if x, err := catalogue.BindField(f, "", true); err == nil && x.Part != nil {
+				parts[f.Name], wholes[f.Name] = x, bindOutput(t, catalogue, x.Part.Of)
+			}
+		}
+	}
+	if len(parts) < 2 {
+		t.Fatalf("only %d parts", len(parts))
+	}
+	for i, k := range calls {
+		var e event.Event
+		if err := e.Decode(encode(t, k, start+uint64(i)*1000)); err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
+		c := s.Apply(&e)
+		for name, x := range parts {
+			part, ok := x.Text(c)
+			if !ok || part == x.Part.Except {
+				_, whole := wholes[name].Text(c)
+				if ok && !whole {
+					t.Errorf("call %d %v: %s is %q, %s has no value", i, k.params, name, part, x.Part.Of)
+				}
+				continue
+			}
+			whole, ok := wholes[name].Text(c)
+			is := strings.HasPrefix
+			if x.Part.End {
+				is = strings.HasSuffix
+			}
+			if !ok || !is(whole, part) {
+				t.Errorf("call %d %v: %s is %.40q, which is no part of %s, %.40q (%v)", i, k.params, name, part, x.Part.Of, whole, ok)
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 	"strings"
@@ -21,10 +22,11 @@ const costIndex = 25
 // index is made for one term.
 type index struct {
 	term   *term
-	read   int       // slot of match.Read
-	guards [][]affix // by bit
-	known  *affixes  // nil before it is built
-	paths  Bits      // guards with a path among their affixes
+	read   int            // slot of match.Read
+	guards [][]affix      // by bit
+	bits   map[string]int // of guards, by affixKey
+	known  *affixes       // nil before it is built
+	paths  Bits           // guards with a path among their affixes
 }
 
 // Index decides which texts get an index, and tells their checks that they have become cheaper. It is called once all checks are
@@ -51,7 +53,7 @@ func (c *Compiler) Index() error {
 		if cost < indexedFrom {
 			continue
 		}
-		x := &index{term: bases[key], read: c.reads}
+		x := &index{term: bases[key], read: c.reads, bits: map[string]int{}}
 		c.reads++
 		c.indexes = append(c.indexes, x)
 		reads := append(slices.Clone(x.term.reads), Read{Slot: x.read, Cost: costIndex + x.term.cost})
@@ -118,13 +120,23 @@ func (c *Compiler) Guard(checks []*Check) Guard {
 	all = slices.Compact(all)
 	at := checks[0].index - 1
 	x := c.indexes[at]
-	bit := slices.IndexFunc(x.guards, func(g []affix) bool { return slices.Equal(g, all) })
-	if bit < 0 {
+	key := affixKey(all)
+	bit, ok := x.bits[key]
+	if !ok {
 		bit = len(x.guards)
-		x.guards = append(x.guards, all)
+		x.guards, x.bits[key] = append(x.guards, all), bit
 		x.known = nil
 	}
 	return Guard{int32(at), int32(bit)}
+}
+
+// affixKey returns a text that only equal affixes have in common.
+func affixKey(all []affix) string {
+	var b []byte
+	for _, a := range all {
+		b = append(binary.AppendUvarint(append(b, byte(a.place)), uint64(len(a.text))), a.text...)
+	}
+	return string(b)
 }
 
 // build makes the automata of an index.

@@ -27,12 +27,13 @@ import (
 // by that of Descriptor for a descriptor that is not open, and by that of Cwd for a process that does not exist.
 var ErrNotFound = errors.New("not found")
 
-// FS reads one machine. It holds no state between calls and may be used by several goroutines.
+// FS reads one machine. Between calls it holds nothing but the sockets that Thread read lately. It may be used by several goroutines.
 type FS struct {
 	root string // without a trailing slash
 	proc string // root + "/proc"
 
 	cgroupRoots map[string]string // see the function of that name
+	recent      recentSockets
 }
 
 // New returns an FS of the machine whose root directory is mounted at root; "" is the machine we run on.
@@ -80,11 +81,12 @@ func (f *FS) Processes(visit func(*event.Process) error) error {
 	return nil
 }
 
-// Thread reads one thread, with the first 4096 descriptors of the process if it is its main thread. The error wraps ErrNotFound when
+// Thread reads one thread, with the first 4096 descriptors of the process if it is its main thread. Sockets that are younger than a
+// second, or a few where there are very many, may be without their addresses. The error wraps ErrNotFound when
 // there is no such thread of user space.
 func (f *FS) Thread(tid int64) (*event.Process, error) {
 	s := f.newScan()
-	s.maxFDs = maxThreadFDs
+	s.single, s.maxFDs = true, maxThreadFDs
 	pid, ok := s.tgid(tid)
 	if !ok {
 		return nil, fmt.Errorf("reading thread %d in %s: %w", tid, f.proc, ErrNotFound)

@@ -30,7 +30,8 @@ const (
 // of each network namespace, devices of mounts, controllers of the unified hierarchy, start of each pid namespace.
 type scan struct {
 	f      *FS
-	maxFDs int // of a process
+	single bool // of one thread, for which events wait
+	maxFDs int  // of a process
 	buf    []byte
 	link   []byte
 

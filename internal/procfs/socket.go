@@ -5,11 +5,60 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"maps"
+	"math"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/saker-sec/saker/internal/event"
 	"golang.org/x/sys/unix"
 )
+
+// Events wait while a single thread is looked up, and a machine with very many sockets, or one that starts very many processes that
+// nothing is known of, must not be able to stop them. So only the first maxThreadTable bytes of each table are read then, those of
+// listening sockets first (about 28 000 sockets of a protocol, 60 ms), and what was read serves further look-ups for keptFor or, if
+// that is longer, for so long that reading takes keptShare of the time at most.
+const (
+	maxThreadTable = 4 << 20
+	keptFor        = time.Second
+	keptShare      = 20  // 1/20
+	maxKept        = 256 // namespaces
+)
+
+// recentSockets are the sockets of namespaces that were read for a single thread lately.
+type recentSockets struct {
+	mu sync.Mutex
+	of map[uint64]socketTable // by namespace
+}
+
+type socketTable struct {
+	sockets map[uint64]event.Descriptor // by inode; never changed
+	until   time.Time
+}
+
+func (r *recentSockets) get(ns uint64) map[uint64]event.Descriptor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.of[ns]; time.Now().Before(t.until) {
+		return t.sockets
+	}
+	return nil
+}
+
+// put keeps a table that was read since began, and drops those whose time is over.
+func (r *recentSockets) put(ns uint64, table map[uint64]event.Descriptor, began time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(r.of, func(_ uint64, t socketTable) bool { return !now.Before(t.until) })
+	if r.of == nil {
+		r.of = map[uint64]socketTable{}
+	}
+	if len(r.of) < maxKept {
+		r.of[ns] = socketTable{table, now.Add(max(keptFor, keptShare*now.Sub(began)))}
+	}
+}
 
 // socketsOf returns the sockets of the network namespace of a process by inode, read once in a scan.
 func (s *scan) socketsOf(dir string) map[uint64]event.Descriptor {
@@ -28,6 +77,17 @@ func (s *scan) namespaceSockets(dir string) map[uint64]event.Descriptor {
 	if table, ok := s.sockets[ns]; ok {
 		return table
 	}
+	if s.single {
+		if table := s.f.recent.get(ns); table != nil {
+			s.sockets[ns] = table
+			return table
+		}
+	}
+	limit := int64(math.MaxInt64)
+	if s.single {
+		limit = maxThreadTable
+	}
+	began := time.Now()
 	table := map[uint64]event.Descriptor{}
 	for _, t := range [...]struct {
 		file  string
@@ -50,19 +110,25 @@ func (s *scan) namespaceSockets(dir string) map[uint64]event.Descriptor {
 		if err != nil {
 			continue // The kernel is built without the protocol.
 		}
-		readTable(table, file, t.parse)
+		readTable(table, &io.LimitedReader{R: file, N: limit}, t.parse)
 		file.Close()
 	}
 	s.sockets[ns] = table
+	if s.single && ns != 0 {
+		s.f.recent.put(ns, table, began)
+	}
 	return table
 }
 
 // readTable adds the sockets of one file. A line end in the name of a unix socket makes the rest look like a line of its
 // own, by which a process could give another's socket a false name; an inode that comes twice therefore loses its name.
-func readTable(table map[uint64]event.Descriptor, file io.Reader, parse func([]byte) (event.Descriptor, bool)) {
+func readTable(table map[uint64]event.Descriptor, file *io.LimitedReader, parse func([]byte) (event.Descriptor, bool)) {
 	r := bufio.NewReaderSize(file, 32<<10)
 	for {
 		line, err := r.ReadSlice('\n')
+		if err == io.EOF && file.N <= 0 {
+			return // in the middle of a line
+		}
 		if d, ok := parse(line); ok && d.Ino != 0 {
 			if old, ok := table[d.Ino]; ok && old.Name != d.Name {
 				d.Name = ""

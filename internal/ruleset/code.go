@@ -120,10 +120,8 @@ func (w *coder) kids(n *node, yes, no int32) int32 {
 	at := no
 	for end := len(n.kids); end > 0; {
 		begin := end - 1
-		asks := n.kids[begin].asks
 		for begin > 0 && n.kids[begin].shares(n.kids[begin-1]) {
 			begin--
-			asks = append(slices.Clone(asks), n.kids[begin].asks...)
 		}
 		after := at
 		if end-begin == 1 {
@@ -133,6 +131,10 @@ func (w *coder) kids(n *node, yes, no int32) int32 {
 				at = w.bare(k, yes, at)
 			}
 			if n.asks == nil { // else there is one for all of it already
+				var asks []*match.Check
+				for _, k := range n.kids[begin:end] {
+					asks = append(asks, k.asks...)
+				}
 				at = w.guard(asks, at, after)
 			}
 		}

@@ -215,19 +215,20 @@ func (n *node) shares(o *node) bool { return n.guarded() && o.guarded() && n.ind
 
 // together returns the kids of a disjunction so that those with one index follow each other.
 func together(kids []*node) []*node {
-	var out []*node
-	for i, k := range kids {
-		if slices.Contains(out, k) {
-			continue
+	var groups [][]*node
+	of := map[int]int{} // groups by index
+	for _, k := range kids {
+		at, known := of[k.index]
+		if !known || !k.guarded() {
+			at = len(groups)
+			groups = append(groups, nil)
 		}
-		out = append(out, k)
-		for _, other := range kids[i+1:] {
-			if k.shares(other) {
-				out = append(out, other)
-			}
+		if k.guarded() {
+			of[k.index] = at
 		}
+		groups[at] = append(groups[at], k)
 	}
-	return out
+	return slices.Concat(groups...)
 }
 
 // arrange returns nodes in the order in which a conjunction or disjunction of them decides soonest, when what is paid is

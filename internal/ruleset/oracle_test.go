@@ -158,6 +158,12 @@ func differ(t testing.TB, seed uint64, checks []filter.Expr, rules int, path str
 			Name: fmt.Sprint(i), Expr: condition(r, few, 4), Output: "x", Source: ruleset.SyscallSource, Enabled: true,
 		})
 	}
+	return compare(t, list, path)
+}
+
+// compare matches rules against a capture with the compiled graph and with the oracle.
+func compare(t testing.TB, list []*rule.Rule, path string) error {
+	t.Helper()
 	all, err := ruleset.New(list, testOptions(t))
 	if err != nil {
 		return err

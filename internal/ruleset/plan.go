@@ -57,39 +57,50 @@ func newPlan(cands []candidate, done paid) plan {
 // choose returns the condition that is worth testing for several rules at once, before their others: the one for which
 // the expected cost of the rules falls most. nil when there is none.
 func choose(cands []candidate, done paid) *node {
-	saved := make(map[*node]float64)
 	count := make(map[*node]int)
-	var seen []*node
 	for i := range cands {
-		c := &cands[i]
-		whole := c.cost(nil, done)
-		for _, n := range c.conds {
-			if count[n]++; count[n] == 1 {
-				seen = append(seen, n)
+		for _, n := range cands[i].conds {
+			count[n]++
+		}
+	}
+	saved := make(map[*node]float64)
+	var shared []*node
+	for i := range cands {
+		whole, without := cands[i].costs(done)
+		for at, n := range cands[i].conds {
+			if count[n] < 2 {
+				continue
+			}
+			if _, known := saved[n]; !known {
+				shared = append(shared, n)
 				saved[n] = -n.costAfter(done)
 			}
-			saved[n] += whole - n.pass*c.cost(n, done)
+			saved[n] += whole - n.pass*without[at]
 		}
 	}
 	var best *node
-	for _, n := range seen {
-		if count[n] > 1 && saved[n] > 0 && (best == nil || saved[n] > saved[best]) {
+	for _, n := range shared {
+		if saved[n] > 0 && (best == nil || saved[n] > saved[best]) {
 			best = n
 		}
 	}
 	return best
 }
 
-// cost is the expected cost of testing the conditions one after the other, without one of them.
-func (c *candidate) cost(without *node, done paid) float64 {
-	sum, reach := 0.0, 1.0
-	for _, n := range c.conds {
-		if n != without {
-			sum += reach * n.costAfter(done)
-			reach *= n.pass
-		}
+// costs returns the expected cost of testing the conditions one after the other, and that without each of them.
+func (c *candidate) costs(done paid) (whole float64, without []float64) {
+	without = make([]float64, len(c.conds))
+	for i, n := range slices.Backward(c.conds) { // of those after it, if it comes to them
+		without[i] = whole
+		whole = n.costAfter(done) + n.pass*whole
 	}
-	return sum
+	before, reach := 0.0, 1.0
+	for i, n := range c.conds {
+		without[i] = before + reach*without[i]
+		before += reach * n.costAfter(done)
+		reach *= n.pass
+	}
+	return whole, without
 }
 
 // chain makes the steps of one rule.

@@ -52,6 +52,9 @@ func (s *State) cloneCaller(c *Ctx, e *event.Event, child int64) {
 		s.place(caller)
 	}
 	flags := number[uint32](e, cloneFlags)
+	if flags&FlagCloneParent != 0 && flags&FlagCloneThread == 0 && known {
+		s.noteCaller(caller, e, child)
+	}
 	if flags&(FlagChildInPidNS|FlagCloneNewPID|FlagCloneParent) != 0 || e.TID != caller.VTID {
 		return
 	}
@@ -124,6 +127,9 @@ func (s *State) cloneChild(c *Ctx, e *event.Event) {
 		t.Flags |= FlagCloneFiles
 	}
 	from := s.find(look)
+	if from != nil && leader && t.Flags&FlagCloneParent != 0 {
+		from = s.callerOf(t, from, e)
+	}
 	if from == nil {
 		s.release(t)
 		c.Thread = nil
@@ -200,6 +206,11 @@ func (s *State) fillClone(t, from *Thread, e *event.Event) {
 		s.setImage(t, img)
 		return
 	}
+	s.takeAfter(t, from, exe, args)
+}
+
+// takeAfter gives a new thread what it inherits.
+func (s *State) takeAfter(t, from *Thread, exe string, args []byte) {
 	if from.Image.same(exe, args) {
 		s.shareImage(t, from.Image)
 	} else {

@@ -126,6 +126,7 @@ type State struct {
 	imageBytes int // memory of all images
 	passing    FD  // see own
 	recent     exitedSet
+	callers    callerRing
 	machine    event.Machine
 	ifaces     interfaces
 	accounts   accounts
