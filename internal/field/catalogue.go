@@ -48,7 +48,6 @@ func NewCatalogue() *Catalogue {
 		counter(),
 		descriptorList(),
 		container(),
-		pod(),
 	} {
 		c.Add(class)
 	}
