@@ -29,7 +29,7 @@ func keys() []key {
 	return []key{
 		{"rules_files", texts(func(c *Config) *[]string { return &c.RulesFiles })},
 		{"rules_file", texts(func(c *Config) *[]string { return &c.RulesFiles })},
-		{"rules", variable{setSelections, printSelections, listSchema("object")}},
+		{"rules", variable{setSelections, printSelections, selectionsSchema()}},
 		{"engine.kind", text(func(c *Config) *string { return &c.Engine.Kind }, "modern_ebpf", "replay", "nodriver", "kmod")},
 		{"engine.modern_ebpf.cpus_for_each_buffer", number(func(c *Config) *int { return &c.Engine.CPUsPerBuffer }, 0, 1<<16)},
 		{"engine.modern_ebpf.buf_size_preset", number(func(c *Config) *int { return &c.Engine.BufferPreset }, 1, 10)},
@@ -48,7 +48,7 @@ func keys() []key {
 		{"json_include_output_fields_property", truth(func(c *Config) *bool { return &c.JSONOutputFields })},
 		{"buffered_outputs", truth(func(c *Config) *bool { return &c.BufferedOutputs })},
 		{"rule_matching", text(func(c *Config) *string { return &c.RuleMatching })},
-		{"append_output", variable{setAppendOutput, printAppendOutput, listSchema("object")}},
+		{"append_output", variable{setAppendOutput, printAppendOutput, appendOutputSchema()}},
 		{"stdout_output.enabled", truth(func(c *Config) *bool { return &c.StdoutEnabled })},
 		{"static_fields", variable{setStaticFields, printStaticFields, map[string]any{"type": "object"}}},
 		{"plugins", variable{setPlugins, printPlugins, pluginsSchema()}},
@@ -289,8 +289,14 @@ func textSchema(allowed []string) map[string]any {
 	return map[string]any{"type": "string", "enum": allowed}
 }
 
-func listSchema(of string) map[string]any {
-	return map[string]any{"type": "array", "items": map[string]any{"type": of}}
+func listSchema(of string) map[string]any { return listOf(map[string]any{"type": of}) }
+
+func listOf(item map[string]any) map[string]any {
+	return map[string]any{"type": "array", "items": item}
+}
+
+func objectOf(properties map[string]any) map[string]any {
+	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
 }
 
 func scalars(n *yaml.Node) ([]string, error) {
@@ -440,6 +446,12 @@ func setStaticFields(c *Config, n *yaml.Node) error {
 	return nil
 }
 
+func selectionsSchema() map[string]any {
+	text := textSchema(nil)
+	what := objectOf(map[string]any{"rule": text, "tag": text})
+	return listOf(objectOf(map[string]any{"enable": what, "disable": what}))
+}
+
 // setSelections reads `rules: [{enable|disable: {rule: pattern, tag: name}}]`.
 func setSelections(c *Config, n *yaml.Node) error {
 	if n.Tag == "!!null" {
@@ -469,6 +481,15 @@ func setSelections(c *Config, n *yaml.Node) error {
 		c.Rules = append(c.Rules, s)
 	}
 	return nil
+}
+
+func appendOutputSchema() map[string]any {
+	text := textSchema(nil)
+	format := map[string]any{"type": "object", "additionalProperties": text}
+	return listOf(objectOf(map[string]any{
+		"match":        objectOf(map[string]any{"source": text, "rule": text, "tags": listOf(text)}),
+		"extra_output": text, "extra_fields": listOf(map[string]any{"anyOf": []any{format, text}}), "suggested_output": map[string]any{"type": "boolean"},
+	}))
 }
 
 // setAppendOutput reads the list of append_output. Something else than a list means none: that is what a test runner's
