@@ -104,8 +104,8 @@ func (p *program) run(ctx context.Context) (err error) {
 		p.log.printf("Warning: nothing is done with %q", p.opt.Words)
 	}
 	p.fields = field.NewCatalogue()
-	p.hosts = newHosts(ctx, func(host string) { p.fields.Resolve(host) })
-	p.fields.LookupHost = p.hosts.lookup
+	p.hosts = newHosts(ctx, p.fields.Resolve)
+	p.fields.LookupHosts = p.hosts.lookup
 	for _, step := range []func(context.Context) error{
 		p.findConfig, p.answerWithoutConfig, p.loadConfig, p.answerWithoutPlugins, p.loadPlugins, p.answerWithoutRules, p.selectSources, p.validate, p.watch,
 	} {
