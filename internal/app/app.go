@@ -100,17 +100,32 @@ func (p *program) run(ctx context.Context) (err error) {
 	case "forward", "dead-letters", "test-alert":
 		return fmt.Errorf("saker %s has options of its own, which stand behind it: saker %s [-c <path>]", c, c)
 	}
+	if len(p.opt.Words) > 0 {
+		p.log.printf("Warning: nothing is done with %q", p.opt.Words)
+	}
 	p.fields = field.NewCatalogue()
-	p.hosts = newHosts(ctx, func(host string) { p.fields.Resolve(host) })
-	p.fields.LookupHost = p.hosts.lookup
+	p.hosts = newHosts(ctx, p.fields.Resolve)
+	p.fields.LookupHosts = p.hosts.lookup
 	for _, step := range []func(context.Context) error{
-		p.answerWithoutConfig, p.loadConfig, p.answerWithoutPlugins, p.loadPlugins, p.answerWithoutRules, p.selectSources, p.validate, p.watch,
+		p.findConfig, p.answerWithoutConfig, p.loadConfig, p.answerWithoutPlugins, p.loadPlugins, p.answerWithoutRules, p.selectSources, p.validate, p.watch,
 	} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// findConfig refuses a configuration file that is not there, whatever is asked for.
+func (p *program) findConfig(context.Context) error {
+	if p.opt.ConfigFile == "" {
+		return nil
+	}
+	f, err := os.Open(p.opt.ConfigFile)
+	if err != nil {
+		return fmt.Errorf("Could not find configuration file at %s", p.opt.ConfigFile)
+	}
+	return f.Close()
 }
 
 // answerWithoutConfig prints what does not depend on the configuration.

@@ -96,6 +96,10 @@ func (p *program) support(files []rulesFile) error {
 	if err := p.conf.Print(&conf); err != nil {
 		return err
 	}
+	document, err := p.conf.Document()
+	if err != nil {
+		return err
+	}
 	if err := printVersion(&version, true, p.plugins); err != nil {
 		return err
 	}
@@ -116,7 +120,7 @@ func (p *program) support(files []rulesFile) error {
 	}
 	text, err := json.Marshal(map[string]any{
 		"version": falcoVersion, "engine_info": json.RawMessage(version.Bytes()), "cmdline": cmdline,
-		"config": conf.String(), "rules_files": loaded,
+		"config": document, "saker_config": conf.String(), "rules_files": loaded,
 		"system_info": map[string]string{
 			"sysname": unix.ByteSliceToString(u.Sysname[:]), "nodename": unix.ByteSliceToString(u.Nodename[:]),
 			"release": unix.ByteSliceToString(u.Release[:]), "version": unix.ByteSliceToString(u.Version[:]), "machine": unix.ByteSliceToString(u.Machine[:]),

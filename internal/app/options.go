@@ -32,6 +32,10 @@ type Options struct {
 	// Command is what stands in place of options: config, completion or man; "" for watching.
 	Command     string
 	CommandArgs []string
+	// Words are arguments that are neither options nor a command. Falco takes no notice of them.
+	Words []string
+
+	formatted, marked bool // --format and --markdown were there
 }
 
 // option describes one option of the command line.
@@ -45,8 +49,11 @@ type option struct {
 	set     func(*Options, string) error
 }
 
+// off is what a switch is set with to be off.
+const off = "false"
+
 func flag(at func(*Options) *bool) func(*Options, string) error {
-	return func(o *Options, _ string) error { *at(o) = true; return nil }
+	return func(o *Options, v string) error { *at(o) = v != off; return nil }
 }
 
 func value(at func(*Options) *string) func(*Options, string) error {
@@ -77,20 +84,24 @@ func options() []option {
 		{0, "list-events", "", false, "List the events and exit.", flag(func(o *Options) *bool { return &o.ListEvents })},
 		{0, "list-plugins", "", false, "List the plugins that are loaded and exit.", flag(func(o *Options) *bool { return &o.ListPlugins })},
 		{'M', "", "<num_seconds>", false, "Stop after <num_seconds> of event time.", func(o *Options, v string) error {
-			n, err := strconv.ParseUint(v, 10, 32)
+			digits, base := v, 10
+			if rest, is := strings.CutPrefix(v, "0x"); is {
+				digits, base = rest, 16
+			}
+			n, err := strconv.ParseUint(digits, base, 31)
 			if err != nil {
-				return fmt.Errorf("expected a whole number of seconds")
+				return fmt.Errorf("Argument ‘%s’ failed to parse", v)
 			}
 			o.Duration = n
 			return nil
 		}},
-		{0, "markdown", "", false, "Deprecated: use --format markdown.", flag(func(o *Options) *bool { return &o.Markdown })},
+		{0, "markdown", "", false, "Deprecated: use --format markdown.", func(o *Options, v string) error {
+			o.Markdown, o.marked = v != off, true
+			return nil
+		}},
 		{0, "format", "<format>", false, "Format of --list and --list-events: text, markdown or json.", func(o *Options, v string) error {
-			switch o.Format = strings.ToLower(v); o.Format {
-			case "text", "markdown", "json":
-				return nil
-			}
-			return fmt.Errorf("valid are text, markdown and json")
+			o.Format, o.formatted = v, true
+			return nil
 		}},
 		{'N', "", "", false, "Print names only with --list.", flag(func(o *Options) *bool { return &o.NamesOnly })},
 		{'o', "option", "<opt>=<val>", false, "Set a key of the configuration, e.g. -o json_output=true or -o rules[].disable.tag=network. Can be repeated.", values(func(o *Options) *[]string { return &o.Overrides })},
@@ -107,68 +118,119 @@ func options() []option {
 	}
 }
 
-// ParseOptions reads the arguments after the program's name. Short options can be joined (-vU) and take their argument
-// joined or apart; long ones with = or apart.
+// ParseOptions reads the arguments after the program's name, by the rules of Falco's parser, cxxopts 3.0: the options of one letter can be
+// joined (-vU), and the last of them takes its argument joined or apart; what is joined consists of letters and digits alone. Long ones take it
+// with = or apart, and switches can be set with =true and =false. What stands alone or behind -- means nothing to Falco; here it may be a command,
+// and has to be one if it is the first of all.
 func ParseOptions(args []string) (*Options, error) {
 	o := &Options{}
 	all := options()
 	for i := 0; i < len(args); i++ {
 		a := args[i]
-		switch {
-		case strings.HasPrefix(a, "--") && len(a) > 2:
-			name, v, joined := strings.Cut(a[2:], "=")
+		// argument returns what an option takes: what is joined to it, or the next argument.
+		argument := func(opt *option, name, joined string, isJoined bool) (string, error) {
+			switch {
+			case isJoined || opt.implied || opt.arg == "":
+				return joined, nil
+			case i+1 == len(args):
+				return "", fmt.Errorf("Option ‘%s’ is missing an argument", name)
+			}
+			i++
+			return args[i], nil
+		}
+		switch name, v, joined := strings.Cut(strings.TrimPrefix(a, "--"), "="); {
+		case a == "--":
+			o.Words = append(o.Words, args[i+1:]...)
+			i = len(args)
+		case a == "-" || !strings.HasPrefix(a, "-"):
+			o.word(a)
+		case strings.HasPrefix(a, "--") && len(name) > 1 && alphanumeric(name[:1]) && alphanumeric(strings.NewReplacer("-", "", "_", "").Replace(name)):
 			opt := find(all, func(p option) bool { return p.long == name })
 			if opt == nil {
-				return nil, fmt.Errorf("Option '%s' does not exist", name)
+				return nil, fmt.Errorf("Option ‘%s’ does not exist", name)
 			}
-			if opt.arg != "" && !joined && !opt.implied {
-				if i++; i == len(args) {
-					return nil, fmt.Errorf("Option '%s' is missing an argument", name)
-				}
-				v = args[i]
+			v, err := argument(opt, name, v, joined)
+			if err != nil {
+				return nil, err
 			}
-			if opt.arg == "" && joined {
-				return nil, fmt.Errorf("Option '%s' takes no argument, but %q was given", name, v)
+			if err := opt.apply(o, v, joined); err != nil {
+				return nil, err
 			}
-			if err := opt.set(o, v); err != nil {
-				return nil, fmt.Errorf("Argument '%s' of option '%s' is wrong: %w", v, name, err)
-			}
-		case strings.HasPrefix(a, "-") && len(a) > 1 && a != "--":
+		case alphanumeric(a[1:]):
 			for j := 1; j < len(a); j++ {
-				c := a[j]
-				opt := find(all, func(p option) bool { return p.short == c })
+				name := a[j : j+1]
+				opt := find(all, func(p option) bool { return p.short == a[j] })
 				if opt == nil {
-					return nil, fmt.Errorf("Option '%c' does not exist", c)
+					return nil, fmt.Errorf("Option ‘%s’ does not exist", name)
 				}
-				v := ""
+				rest := ""
 				if opt.arg != "" {
-					if v = a[j+1:]; v == "" {
-						if i++; i == len(args) {
-							return nil, fmt.Errorf("Option '%c' is missing an argument", c)
-						}
-						v = args[i]
-					}
+					rest = a[j+1:]
 					j = len(a)
 				}
-				if err := opt.set(o, v); err != nil {
-					return nil, fmt.Errorf("Argument '%s' of option '%c' is wrong: %w", v, c, err)
+				v, err := argument(opt, name, rest, rest != "")
+				if err != nil {
+					return nil, err
+				}
+				if err := opt.apply(o, v, false); err != nil {
+					return nil, err
 				}
 			}
-		case o.Command == "" && slices.Contains(commands(), a):
-			o.Command = a
-		case o.Command != "":
-			o.CommandArgs = append(o.CommandArgs, a)
 		default:
-			return nil, fmt.Errorf("Argument '%s' is not an option; see --help", a)
+			return nil, fmt.Errorf("Argument ‘%s’ starts with a - but has incorrect syntax", a)
 		}
 	}
-	if o.Markdown && o.Format != "" {
-		return nil, fmt.Errorf("Cannot specify both --markdown and --format options together")
+	if len(o.Words) > 0 && o.Words[0] == args[0] && o.Command == "" {
+		return nil, fmt.Errorf("%q is no command; see --help", args[0])
 	}
-	if o.Markdown {
+	return o, o.check()
+}
+
+// word takes an argument that is no option.
+func (o *Options) word(a string) {
+	switch {
+	case o.Command != "":
+		o.CommandArgs = append(o.CommandArgs, a)
+	case slices.Contains(commands(), a):
+		o.Command = a
+	default:
+		o.Words = append(o.Words, a)
+	}
+}
+
+// apply sets what the option stands for. What is given to a switch says whether it is on.
+func (p *option) apply(o *Options, v string, given bool) error {
+	if p.arg == "" && given {
+		switch v {
+		case "1", "t", "T", "true", "True":
+		case "0", "f", "F", "false", "False":
+			return p.set(o, off)
+		default:
+			return fmt.Errorf("Argument ‘%s’ failed to parse", v)
+		}
+	}
+	return p.set(o, v)
+}
+
+// check says what does not go together.
+func (o *Options) check() error {
+	switch {
+	case o.formatted && o.marked:
+		return fmt.Errorf("Cannot specify both --markdown and --format options together")
+	case o.Markdown:
 		o.Format = "markdown"
+	case o.Format != "":
+		given := o.Format
+		if o.Format = strings.ToLower(given); !slices.Contains([]string{"text", "markdown", "json"}, o.Format) {
+			return fmt.Errorf("Invalid format '%s'. Valid values are: text, markdown, json", given)
+		}
 	}
-	return o, nil
+	return nil
+}
+
+// alphanumeric reports whether a text has letters and digits of ASCII alone.
+func alphanumeric(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') })
 }
 
 // commands are the words that may stand in place of options.

@@ -79,9 +79,11 @@ func (p *program) loader() (*rule.Loader, error) {
 			c.Append = append(c.Append, p.suggested(a)...)
 		}
 	}
-	if p.opt.Print != "" && !slices.Contains([]string{"c", "container", "k", "kubernetes"}, strings.TrimLeft(p.opt.Print, "-")) {
+	if p.opt.Print != "" {
 		p.log.printf("Warning: -p is deprecated, use append_output in the configuration")
-		c.Append = append(c.Append, rule.Append{Format: p.opt.Print})
+		if !slices.Contains([]string{"c", "container", "k", "kubernetes"}, p.opt.Print) { // those name what is suggested anyway
+			c.Append = append(c.Append, rule.Append{Format: p.opt.Print})
+		}
 	}
 	return rule.NewLoader(c), nil
 }

@@ -267,9 +267,7 @@ func (r *run) reload(ctx context.Context) error {
 	}
 	r.engine.Swap(pl.rules)
 	r.plan, r.conf, r.files, r.dirs, r.missing, r.tried = pl, next.conf, next.files, next.dirs, next.missing, nil
-	for _, host := range r.hosts.sweep() {
-		r.fields.Forget(host)
-	}
+	r.fields.Forget(r.hosts.sweep())
 	r.observer.loaded()
 	if router != nil {
 		r.key = next.outputKey()

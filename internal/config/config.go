@@ -68,7 +68,8 @@ type Config struct {
 	// Warnings are what is odd but does no harm: unknown keys, keys without effect.
 	Warnings []string
 
-	origins map[string]Origin // of the keys that were set
+	origins       map[string]Origin // of the keys that were set
+	wrongInterval error             // what is wrong with metrics.interval
 }
 
 // Selection enables or disables rules by name pattern, tag, or both.

@@ -73,6 +73,35 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestLoadTakes wants what Falco takes to be taken: wrong values of what is off, empty ones, a text for a list, and more keys than count.
+func TestLoadTakes(t *testing.T) {
+	for _, c := range []struct{ text, warning string }{
+		{"metrics: {interval: 5000}", ""},
+		{"metrics: {enabled: true, output_file: x, interval: 1h 30m}", ""},
+		{"metrics: {enabled: true}\nwebserver: {prometheus_metrics_enabled: true}", ""},
+		{"libs_logger: {enabled: false, severity: loud}", ""},
+		{"syscall_event_drops: {actions: [log, ignore, exit]}", ""},
+		{"syscall_event_drops: {rate: ''}\noutput_timeout: ''\nmetrics: {enabled: true, output_rule: true, interval: ''}\nwebserver: {listen_address: ''}", ""},
+		{"load_plugins: json\nplugins: [{name: json, library_path: libjson.so}]", ""},
+		{"falco_libs: {thread_table_size: 0}", ""},
+		{"append_output: [{extra_feilds: [a]}]", "append_output: line 1: unknown key extra_feilds; did you mean extra_fields?"},
+		{"append_output: [{extra_fields: [a, a]}]", ""},
+		{"rules: [{disable: {tag: a}, enable: {tag: b}}]", "rules: line 1: disable has no effect beside enable"},
+	} {
+		got, err := load(t, map[string]string{"falco.yaml": c.text})
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if w := strings.Join(got.Warnings, "; "); w != c.warning {
+			t.Errorf("%s: warnings are %q", c.text, w)
+		}
+		if len(got.Rules) > 0 && !got.Rules[0].Enable || got.Outputs.Timeout == 0 || got.Metrics.Interval == 0 || got.Webserver.ListenAddress == "" {
+			t.Errorf("%s: got %+v", c.text, got)
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	cases := []struct {
 		name, text, want string
@@ -91,9 +120,15 @@ func TestLoadRefuses(t *testing.T) {
 		{"scalar for a section", "engine: 5\n", "falco.yaml:1: engine: expected keys and values", nil},
 		{"drop actions", "syscall_event_drops: {actions: [ignore, log]}\n", `action "log" does not make sense with the "ignore" action`, nil},
 		{"replay without file", "engine: {kind: replay}\n", "no engine.replay.capture_file", nil},
-		{"bare interval", "metrics: {interval: 5000}\n", "expected a duration such as", nil},
-		{"interval out of order", "metrics: {interval: 5s1h}\n", "expected a duration such as", nil},
-		{"short interval", "metrics: {interval: 99ms}\n", "at least 100ms", nil},
+		{"drop actions, alert", "syscall_event_drops: {actions: [log, ignore, alert]}\n", `action "alert" does not make sense with the "ignore" action`, nil},
+		{"bare interval", "metrics: {enabled: true, output_rule: true, interval: 5000}\n", "falco.yaml:1: metrics.interval: expected a duration such as", nil},
+		{"interval out of order", "metrics: {enabled: true, output_rule: true, interval: 5s1h}\n", "expected a duration such as", nil},
+		{"short interval", "metrics: {enabled: true, output_rule: true, interval: 99ms}\n", "at least 100ms", nil},
+		{"metrics for nobody", "metrics: {enabled: true}\n", "Metrics are enabled with no output configured", nil},
+		{"libs_logger", "libs_logger: {severity: loud}\n", `"loud" is not possible`, nil},
+		{"append_output of a text", "append_output: [x]\n", "line 1: expected keys and values", nil},
+		{"append_output twice", "append_output: [{extra_fields: [a, {a: b}]}]\n", "a is there twice", nil},
+		{"rules", "rules: [{enabel: {tag: a}}]\n", "expected `enable:` or `disable:`", nil},
 		{"address", "webserver: {listen_address: localhost}\n", "expected an IPv4 or IPv6 address", nil},
 		{"suggested output", "append_output: [{suggested_output: maybe}]\n", `suggested_output: expected true or false, not "maybe"`, nil},
 		{"option without value", "", "expected key=value", []string{"json_output"}},

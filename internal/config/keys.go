@@ -29,7 +29,7 @@ func keys() []key {
 	return []key{
 		{"rules_files", texts(func(c *Config) *[]string { return &c.RulesFiles })},
 		{"rules_file", texts(func(c *Config) *[]string { return &c.RulesFiles })},
-		{"rules", variable{setSelections, printSelections, listSchema("object")}},
+		{"rules", variable{setSelections, printSelections, selectionsSchema()}},
 		{"engine.kind", text(func(c *Config) *string { return &c.Engine.Kind }, "modern_ebpf", "replay", "nodriver", "kmod")},
 		{"engine.modern_ebpf.cpus_for_each_buffer", number(func(c *Config) *int { return &c.Engine.CPUsPerBuffer }, 0, 1<<16)},
 		{"engine.modern_ebpf.buf_size_preset", number(func(c *Config) *int { return &c.Engine.BufferPreset }, 1, 10)},
@@ -48,7 +48,7 @@ func keys() []key {
 		{"json_include_output_fields_property", truth(func(c *Config) *bool { return &c.JSONOutputFields })},
 		{"buffered_outputs", truth(func(c *Config) *bool { return &c.BufferedOutputs })},
 		{"rule_matching", text(func(c *Config) *string { return &c.RuleMatching })},
-		{"append_output", variable{setAppendOutput, printAppendOutput, listSchema("object")}},
+		{"append_output", variable{setAppendOutput, printAppendOutput, appendOutputSchema()}},
 		{"stdout_output.enabled", truth(func(c *Config) *bool { return &c.StdoutEnabled })},
 		{"static_fields", variable{setStaticFields, printStaticFields, map[string]any{"type": "object"}}},
 		{"plugins", variable{setPlugins, printPlugins, pluginsSchema()}},
@@ -59,7 +59,7 @@ func keys() []key {
 		{"log_syslog", truth(func(c *Config) *bool { return &c.Log.Syslog })},
 		{"log_level", text(func(c *Config) *string { return &c.Log.Level }, "emergency", "alert", "critical", "error", "warning", "notice", "info", "informational", "debug")},
 		{"libs_logger.enabled", truth(func(c *Config) *bool { return &c.LibsLog.Enabled })},
-		{"libs_logger.severity", text(func(c *Config) *string { return &c.LibsLog.Severity }, "fatal", "critical", "error", "warning", "notice", "info", "debug", "trace")},
+		{"libs_logger.severity", text(func(c *Config) *string { return &c.LibsLog.Severity })},
 		{"outputs_queue.capacity", number(func(c *Config) *int { return &c.Outputs.QueueCapacity }, 0, 1<<30)},
 		{"output_timeout", millis(func(c *Config) *time.Duration { return &c.Outputs.Timeout })},
 		{"syslog_output.enabled", truth(func(c *Config) *bool { return &c.Outputs.Syslog })},
@@ -124,7 +124,7 @@ func keys() []key {
 		{"base_syscalls.custom_set", texts(func(c *Config) *[]string { return &c.BaseSyscalls.Custom })},
 		{"base_syscalls.repair", truth(func(c *Config) *bool { return &c.BaseSyscalls.Repair })},
 		{"base_syscalls.all", truth(func(c *Config) *bool { return &c.BaseSyscalls.All })},
-		{"falco_libs.thread_table_size", number(func(c *Config) *int { return &c.Libs.ThreadTableSize }, 1, 1<<24)},
+		{"falco_libs.thread_table_size", number(func(c *Config) *int { return &c.Libs.ThreadTableSize }, 0, 1<<24)},
 		{"falco_libs.thread_table_auto_purging_interval_s", number(func(c *Config) *int { return &c.Libs.PurgeInterval }, 1, 1<<30)},
 		{"falco_libs.thread_table_auto_purging_thread_timeout_s", number(func(c *Config) *int { return &c.Libs.ThreadTimeout }, 1, 1<<30)},
 		{"falco_libs.snaplen", number(func(c *Config) *int { return &c.Libs.SnapLen }, 0, 65000)},
@@ -220,10 +220,18 @@ func (c *Config) check() error {
 			return fmt.Errorf("syscall_event_drops.actions: available actions are ignore, log, alert and exit, not %q", a)
 		}
 	}
-	for _, a := range c.Drops.Actions {
-		if a != "ignore" && slices.Contains(c.Drops.Actions, "ignore") {
-			return fmt.Errorf(`syscall_event_drops.actions: syscall event drop action %q does not make sense with the "ignore" action`, a)
+	if i := slices.Index(c.Drops.Actions, "ignore"); i >= 0 {
+		for _, a := range c.Drops.Actions[i:] { // what stands before it, and exit, Falco lets pass
+			if a == "log" || a == "alert" {
+				return fmt.Errorf(`syscall_event_drops.actions: syscall event drop action %q does not make sense with the "ignore" action`, a)
+			}
 		}
+	}
+	if err := c.checkMetrics(); err != nil {
+		return err
+	}
+	if !slices.Contains(sinspSeverities(), c.LibsLog.Severity) && c.LibsLog.Enabled {
+		return fmt.Errorf("libs_logger.severity: %q is not possible; one of %s is", c.LibsLog.Severity, strings.Join(sinspSeverities(), ", "))
 	}
 	if c.Drops.Threshold < 0 || c.Drops.Threshold > 1 {
 		return fmt.Errorf("syscall_event_drops.threshold: syscall event drops threshold must be a double in the range [0, 1], not %v", c.Drops.Threshold)
@@ -247,6 +255,26 @@ func (c *Config) check() error {
 		}
 	}
 	return nil
+}
+
+// checkMetrics says what is wrong with metrics that are enabled.
+func (c *Config) checkMetrics() error {
+	m := &c.Metrics
+	switch {
+	case !m.Enabled:
+		return nil
+	case c.wrongInterval != nil:
+		return fmt.Errorf("%s: metrics.interval: %w", c.origins["metrics.interval"], c.wrongInterval)
+	case !m.OutputRule && m.OutputFile == "" && !c.Webserver.Prometheus:
+		return fmt.Errorf("Metrics are enabled with no output configured. Please enable at least one output channel " +
+			"('metrics.output_rule', 'metrics.output_file' or 'webserver.prometheus_metrics_enabled')")
+	}
+	return nil
+}
+
+// sinspSeverities are the values of libs_logger.severity, which matter where it is enabled.
+func sinspSeverities() []string {
+	return []string{"fatal", "critical", "error", "warning", "notice", "info", "debug", "trace"}
 }
 
 func text(at func(*Config) *string, allowed ...string) variable {
@@ -289,8 +317,14 @@ func textSchema(allowed []string) map[string]any {
 	return map[string]any{"type": "string", "enum": allowed}
 }
 
-func listSchema(of string) map[string]any {
-	return map[string]any{"type": "array", "items": map[string]any{"type": of}}
+func listSchema(of string) map[string]any { return listOf(map[string]any{"type": of}) }
+
+func listOf(item map[string]any) map[string]any {
+	return map[string]any{"type": "array", "items": item}
+}
+
+func objectOf(properties map[string]any) map[string]any {
+	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
 }
 
 func scalars(n *yaml.Node) ([]string, error) {
@@ -347,6 +381,9 @@ func number(at func(*Config) *int, low, high int) variable {
 
 func fraction(at func(*Config) *float64) variable {
 	set := func(c *Config, n *yaml.Node) error {
+		if unset(n) {
+			return nil
+		}
 		v, err := strconv.ParseFloat(n.Value, 64)
 		if err != nil || n.Kind != yaml.ScalarNode {
 			return fmt.Errorf("expected a number, not %q", n.Value)
@@ -360,6 +397,9 @@ func fraction(at func(*Config) *float64) variable {
 // millis reads a number of milliseconds.
 func millis(at func(*Config) *time.Duration) variable {
 	set := func(c *Config, n *yaml.Node) error {
+		if unset(n) {
+			return nil
+		}
 		v, err := strconv.ParseUint(n.Value, 10, 31)
 		if err != nil || n.Kind != yaml.ScalarNode {
 			return fmt.Errorf("expected a number of milliseconds, not %q", n.Value)
@@ -370,8 +410,29 @@ func millis(at func(*Config) *time.Duration) variable {
 	return variable{set, func(c *Config) any { return at(c).Milliseconds() }, map[string]any{"type": "integer", "minimum": 0}}
 }
 
-// interval reads a Prometheus duration: numbers with the units y w d h m s ms in this order, at least 100 ms.
+// interval reads metrics.interval. What is wrong with it matters only where there are metrics: Falco's own default is no duration.
 func interval(at func(*Config) *time.Duration) variable {
+	set := func(c *Config, n *yaml.Node) error {
+		if n.Kind != yaml.ScalarNode {
+			return fmt.Errorf("expected a duration such as 1h or 30s")
+		}
+		c.wrongInterval = nil
+		if unset(n) {
+			return nil
+		}
+		d, err := duration(n.Value)
+		if err != nil {
+			c.wrongInterval = err
+			return nil
+		}
+		*at(c) = d
+		return nil
+	}
+	return variable{set, func(c *Config) any { return at(c).String() }, map[string]any{"type": "string"}}
+}
+
+// duration reads a Prometheus duration: numbers with the units y w d h m s ms in this order, blanks anywhere, at least 100 ms.
+func duration(text string) (time.Duration, error) {
 	units := []struct {
 		name string
 		d    time.Duration
@@ -384,38 +445,37 @@ func interval(at func(*Config) *time.Duration) variable {
 		{"s", time.Second},
 		{"ms", time.Millisecond},
 	}
-	set := func(c *Config, n *yaml.Node) error {
-		var total time.Duration
-		rest, next := n.Value, 0
-		for rest != "" {
-			digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-			v, err := strconv.ParseUint(rest[:digits], 10, 31)
-			unit := rest[digits:]
-			if i := strings.IndexAny(unit, "0123456789"); i >= 0 {
-				unit = unit[:i]
-			}
-			for next < len(units) && units[next].name != unit {
-				next++
-			}
-			if err != nil || next == len(units) {
-				return fmt.Errorf("expected a duration such as 1h or 30s, not %q", n.Value)
-			}
-			total += time.Duration(v) * units[next].d
-			rest = rest[digits+len(unit):]
+	var total time.Duration
+	rest, next := strings.Join(strings.Fields(text), ""), 0
+	for rest != "" {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		v, err := strconv.ParseUint(rest[:digits], 10, 31)
+		unit := rest[digits:]
+		if i := strings.IndexAny(unit, "0123456789"); i >= 0 {
+			unit = unit[:i]
+		}
+		for next < len(units) && units[next].name != unit {
 			next++
 		}
-		if total < 100*time.Millisecond {
-			return fmt.Errorf("expected a duration of at least 100ms, not %q", n.Value)
+		if err != nil || next == len(units) {
+			return 0, fmt.Errorf("expected a duration such as 1h or 30s, not %q", text)
 		}
-		*at(c) = total
-		return nil
+		total += time.Duration(v) * units[next].d
+		rest = rest[digits+len(unit):]
+		next++
 	}
-	return variable{set, func(c *Config) any { return at(c).String() }, map[string]any{"type": "string"}}
+	if total < 100*time.Millisecond {
+		return 0, fmt.Errorf("expected a duration of at least 100ms, not %q", text)
+	}
+	return total, nil
 }
 
 // address reads an IP address.
 func address(at func(*Config) *string) variable {
 	set := func(c *Config, n *yaml.Node) error {
+		if unset(n) {
+			return nil
+		}
 		if _, err := netip.ParseAddr(n.Value); err != nil || n.Kind != yaml.ScalarNode {
 			return fmt.Errorf("expected an IPv4 or IPv6 address, not %q", n.Value)
 		}
@@ -440,6 +500,12 @@ func setStaticFields(c *Config, n *yaml.Node) error {
 	return nil
 }
 
+func selectionsSchema() map[string]any {
+	text := textSchema(nil)
+	what := objectOf(map[string]any{"rule": text, "tag": text})
+	return listOf(objectOf(map[string]any{"enable": what, "disable": what}))
+}
+
 // setSelections reads `rules: [{enable|disable: {rule: pattern, tag: name}}]`.
 func setSelections(c *Config, n *yaml.Node) error {
 	if n.Tag == "!!null" {
@@ -450,11 +516,17 @@ func setSelections(c *Config, n *yaml.Node) error {
 	}
 	c.Rules = nil
 	for _, item := range n.Content {
-		if item.Kind != yaml.MappingNode || len(item.Content) != 2 || (item.Content[0].Value != "enable" && item.Content[0].Value != "disable") {
+		what, enable := child(item, "enable"), true
+		if what == nil {
+			what, enable = child(item, "disable"), false
+		}
+		if what == nil {
 			return fmt.Errorf("line %d: expected `enable:` or `disable:` with rule or tag below it", item.Line)
 		}
-		s := Selection{Enable: item.Content[0].Value == "enable"}
-		what := item.Content[1]
+		if enable && child(item, "disable") != nil {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("rules: line %d: disable has no effect beside enable", item.Line))
+		}
+		s := Selection{Enable: enable}
 		for i := 0; what.Kind == yaml.MappingNode && i+1 < len(what.Content); i += 2 {
 			switch what.Content[i].Value {
 			case "rule":
@@ -471,6 +543,15 @@ func setSelections(c *Config, n *yaml.Node) error {
 	return nil
 }
 
+func appendOutputSchema() map[string]any {
+	text := textSchema(nil)
+	format := map[string]any{"type": "object", "additionalProperties": text}
+	return listOf(objectOf(map[string]any{
+		"match":        objectOf(map[string]any{"source": text, "rule": text, "tags": listOf(text)}),
+		"extra_output": text, "extra_fields": listOf(map[string]any{"anyOf": []any{format, text}}), "suggested_output": map[string]any{"type": "boolean"},
+	}))
+}
+
 // setAppendOutput reads the list of append_output. Something else than a list means none: that is what a test runner's
 // `-o append_output.suggested_output=false` relies on (falco-core.md §12, 14).
 func setAppendOutput(c *Config, n *yaml.Node) error {
@@ -479,9 +560,12 @@ func setAppendOutput(c *Config, n *yaml.Node) error {
 		return nil
 	}
 	for _, item := range n.Content {
+		if item.Kind != yaml.MappingNode {
+			return fmt.Errorf("line %d: expected keys and values", item.Line)
+		}
 		a := AppendOutput{}
 		var err error
-		for i := 0; item.Kind == yaml.MappingNode && i+1 < len(item.Content); i += 2 {
+		for i := 0; i+1 < len(item.Content); i += 2 {
 			v := item.Content[i+1]
 			switch item.Content[i].Value {
 			case "match":
@@ -495,7 +579,11 @@ func setAppendOutput(c *Config, n *yaml.Node) error {
 					err = fmt.Errorf("line %d: suggested_output: %w", v.Line, err)
 				}
 			default:
-				err = fmt.Errorf("line %d: unknown key %q; possible are match, extra_output, extra_fields and suggested_output", v.Line, item.Content[i].Value)
+				w := fmt.Sprintf("append_output: line %d: unknown key %s", item.Content[i].Line, item.Content[i].Value)
+				if near := nearest(item.Content[i].Value, []string{"match", "extra_output", "extra_fields", "suggested_output"}); near != "" {
+					w += "; did you mean " + near + "?"
+				}
+				c.Warnings = append(c.Warnings, w)
 			}
 			if err != nil {
 				return err
@@ -539,6 +627,13 @@ func (a *AppendOutput) fields(n *yaml.Node) error {
 		default:
 			return fmt.Errorf("line %d: extra_fields: expected a field, or `name: format`", f.Line)
 		}
+	}
+	first := map[string]string{} // format of each key
+	for _, f := range a.Fields {
+		if format, seen := first[f.Key]; seen && (f.Format != "" || format != "") {
+			return fmt.Errorf("line %d: extra_fields: %s is there twice", n.Line, f.Key)
+		}
+		first[f.Key] = f.Format
 	}
 	return nil
 }

@@ -128,10 +128,13 @@ func scalar(n *yaml.Node) string {
 	return n.Value
 }
 
-// setLoadPlugins reads the names of the plugins that are in use. The key without a value means none.
+// setLoadPlugins reads the names of the plugins that are in use, of which one may stand alone. The key without a value means none.
 func setLoadPlugins(c *Config, n *yaml.Node) error {
 	c.LoadPlugins = []string{}
-	if n.Tag == "!!null" {
+	if n.Kind == yaml.ScalarNode {
+		if text := scalar(n); text != "" {
+			c.LoadPlugins = append(c.LoadPlugins, text)
+		}
 		return nil
 	}
 	list, err := scalars(n)

@@ -18,14 +18,7 @@ func (c *Config) Print(w io.Writer) error {
 		if k.name == "rules_file" { // another name of rules_files
 			continue
 		}
-		shown := k.get(c)
-		switch k.name {
-		case "http_output.url":
-			shown = hideUser(c.Outputs.HTTP.URL)
-		case "program_output.program":
-			shown = hideArguments(c.Outputs.Program.Program)
-		}
-		value, err := json.Marshal(shown)
+		value, err := json.Marshal(k.shown(c))
 		if err != nil {
 			return fmt.Errorf("printing %s: %w", k.name, err)
 		}
@@ -36,6 +29,64 @@ func (c *Config) Print(w io.Writer) error {
 		fmt.Fprintf(out, "%s: %s  # %s\n", k.name, value, from)
 	}
 	return out.Flush()
+}
+
+// shown returns the value without what is secret of it.
+func (k key) shown(c *Config) any {
+	switch k.name {
+	case "http_output.url":
+		return hideURL(c.Outputs.HTTP.URL)
+	case "program_output.program":
+		return hideArguments(c.Outputs.Program.Program)
+	}
+	return k.get(c)
+}
+
+// Document returns the keys that files and options set, as one document without secrets. It is YAML in one line and JSON, and all scalars
+// are texts, as in Falco's --support.
+func (c *Config) Document() (string, error) {
+	root := map[string]any{}
+	for _, k := range keys() {
+		if _, set := c.origins[k.name]; !set {
+			continue
+		}
+		text, err := json.Marshal(k.shown(c))
+		if err != nil {
+			return "", fmt.Errorf("printing %s: %w", k.name, err)
+		}
+		var v any
+		if err := json.Unmarshal(text, &v); err != nil {
+			return "", fmt.Errorf("printing %s: %w", k.name, err)
+		}
+		at, parts := root, strings.Split(k.name, ".")
+		for _, p := range parts[:len(parts)-1] {
+			if at[p] == nil {
+				at[p] = map[string]any{}
+			}
+			at = at[p].(map[string]any)
+		}
+		at[parts[len(parts)-1]] = texted(v)
+	}
+	text, err := json.Marshal(root)
+	return string(text), err
+}
+
+// texted returns a value of JSON with its numbers and truths as texts.
+func texted(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			v[k] = texted(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = texted(e)
+		}
+	case bool, float64:
+		text, _ := json.Marshal(v) // of what JSON was read from
+		return string(text)
+	}
+	return v
 }
 
 // Differ returns the keys below the named sections whose values differ between two configurations, in the order of the keys.
@@ -172,7 +223,7 @@ func HideOption(option string) string {
 	section, _, _ = strings.Cut(section, "[")
 	switch {
 	case key == "http_output.url":
-		return key + "=" + hideUser(value)
+		return key + "=" + hideURL(value)
 	case section == "plugins", section == "forward", key == "program_output.program",
 		(section == "http_output" || section == "program_output") && strings.Contains(value, "{"):
 		return key + "=***"
@@ -208,6 +259,22 @@ func hideUser(url string) string {
 	return url
 }
 
+// hideURL leaves of a URL its scheme and host: users, paths and queries may be secrets, as those of webhooks are.
+func hideURL(url string) string {
+	scheme, rest := "", url
+	if i := strings.Index(url, "://"); i >= 0 {
+		scheme, rest = url[:i+len("://")], url[i+len("://"):]
+	}
+	user := ""
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 { // wherever it is: a password may have slashes
+		user, rest = "***@", rest[i+1:]
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 && i+1 < len(rest) {
+		rest = rest[:i] + "/***"
+	}
+	return scheme + user + rest
+}
+
 // SchemaJSON returns the JSON schema (draft 6) of the configuration, indented by two.
 func SchemaJSON() []byte {
 	root := object()
@@ -223,21 +290,24 @@ func SchemaJSON() []byte {
 		}
 		at["properties"].(map[string]any)[parts[len(parts)-1]] = k.schema
 	}
-	props := root["properties"].(map[string]any)
-	for _, name := range otherKeys() {
-		if _, known := props[name]; !known && !strings.Contains(name, ".") {
-			props[name] = map[string]any{}
-		}
-	}
-	root["$schema"] = "http://json-schema.org/draft-06/schema#"
-	root["title"] = "Saker configuration"
-	text, err := json.MarshalIndent(root, "", "  ")
+	root["properties"].(map[string]any)["config_files"] = includesSchema()
+	root["title"] = "FalcoConfig"
+	text, err := json.MarshalIndent(map[string]any{
+		"$schema":     "http://json-schema.org/draft-06/schema#",
+		"$ref":        "#/definitions/FalcoConfig",
+		"definitions": map[string]any{"FalcoConfig": root},
+	}, "", "  ")
 	if err != nil {
 		return nil // The schema holds maps, texts and numbers only: there is nothing that could fail.
 	}
 	return text
 }
 
-func object() map[string]any {
-	return map[string]any{"type": "object", "properties": map[string]any{}, "additionalProperties": false}
+func object() map[string]any { return objectOf(map[string]any{}) }
+
+func includesSchema() map[string]any {
+	path := textSchema(nil)
+	with := objectOf(map[string]any{"path": path, "strategy": textSchema([]string{string(Append), string(Override), string(AddOnly)})})
+	with["required"] = []string{"path"}
+	return listOf(map[string]any{"oneOf": []any{path, with}})
 }

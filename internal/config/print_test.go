@@ -22,7 +22,7 @@ func TestPrint(t *testing.T) {
 	}
 	for _, want := range []string{
 		"json_output: true  # ", "falco.yaml:1\n", "rules_files: [\"a\",\"b\"]  # ", "falco.yaml:4\n", "priority: \"notice\"  # -o priority\n",
-		"rule_matching: \"first\"  # default\n", "http_output.url: \"https://***@host/path\"  # ", "falco.yaml:3\n",
+		"rule_matching: \"first\"  # default\n", "http_output.url: \"https://***@host/***\"  # ", "falco.yaml:3\n",
 		`forward: ["slack","queue"]  # `, "falco.yaml:6\n", `program_output.program: "jq ***"  # `,
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -40,7 +40,7 @@ func TestPrint(t *testing.T) {
 func TestHideOption(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"json_output=true", "json_output=true"},
-		{"http_output.url=http://me:secret@host/x", "http_output.url=http://***@host/x"},
+		{"http_output.url=http://me:secret@host/x", "http_output.url=http://***@host/***"},
 		{"http_output={url: 'http://me:secret@host'}", "http_output=***"},
 		{"program_output.program=curl secret", "program_output.program=***"},
 		{"plugins[0].init_config.token=secret", "plugins[0].init_config.token=***"},
@@ -78,6 +78,44 @@ func TestHideUser(t *testing.T) {
 	}
 }
 
+func TestHideURL(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"https://host:2801", "https://host:2801"},
+		{"https://host/", "https://host/"},
+		{"https://hooks.example/services/secret", "https://hooks.example/***"},
+		{"https://host?token=secret", "https://host/***"},
+		{"https://host#secret", "https://host/***"},
+		{"https://user:secret@host/secret", "https://***@host/***"},
+		{"https://user:secret/secret@host", "https://***@host"},
+		{"https://host/secret@last", "https://***@last"},
+		{"user:secret@host:2801/x", "***@host:2801/***"},
+		{"", ""},
+	} {
+		if got := hideURL(c.in); got != c.want {
+			t.Errorf("hideURL(%q) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+// TestDocument wants what was set and nothing else, with scalars as texts, and no secret.
+func TestDocument(t *testing.T) {
+	c, err := load(t, map[string]string{
+		"falco.yaml": "json_output: true\nrules_file: [a]\nhttp_output: {url: https://host/secret}\nsyscall_event_drops: {rate: 0.5}\n" +
+			"append_output: [{match: {tags: [x]}, suggested_output: true}]\nload_plugins: []\n" +
+			"plugins: [{name: json, library_path: /l.so, init_config: {n: 1, token: secret, none: null}}]\nforward: {slack: {webhookurl: secret}}\n",
+	}, "engine.kind=nodriver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"append_output":[{"match":{"tags":["x"]},"suggested_output":"true"}],"engine":{"kind":"nodriver"},"forward":["slack"],` +
+		`"http_output":{"url":"https://host/***"},"json_output":"true","load_plugins":[],` +
+		`"plugins":[{"init_config":{"n":"1","none":null,"token":"***"},"library_path":"/l.so","name":"json"}],"rules_file":["a"],` +
+		`"syscall_event_drops":{"rate":"0.5"}}`
+	if got, err := c.Document(); err != nil || got != want {
+		t.Errorf("got  %s (%v)\nwant %s", got, err, want)
+	}
+}
+
 func TestDiffer(t *testing.T) {
 	a, err := load(t, map[string]string{"falco.yaml": "engine: {kind: nodriver}\nsyscall_event_drops: {actions: [log]}\n"})
 	if err != nil {
@@ -92,24 +130,51 @@ func TestDiffer(t *testing.T) {
 	}
 }
 
+// TestSchemaJSON wants the schema to name every key, and those of the items of lists.
 func TestSchemaJSON(t *testing.T) {
-	var s struct {
-		Properties map[string]struct {
-			Type       string
-			Properties map[string]json.RawMessage
-		}
+	type schema struct {
+		Type       any
+		Properties map[string]schema
+		Items      *schema
+		OneOf      []schema
 	}
-	if err := json.Unmarshal(SchemaJSON(), &s); err != nil {
+	var doc struct {
+		Ref         string `json:"$ref"`
+		Definitions map[string]schema
+	}
+	if err := json.Unmarshal(SchemaJSON(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if s.Properties["json_output"].Type != "boolean" || s.Properties["engine"].Properties["modern_ebpf"] == nil {
-		t.Errorf("schema %+v", s.Properties["engine"])
+	s := doc.Definitions["FalcoConfig"]
+	if doc.Ref != "#/definitions/FalcoConfig" || s.Type != "object" {
+		t.Fatalf("it is a schema of %s: %v", doc.Ref, s.Type)
 	}
 	for _, k := range keys() {
-		top, _, _ := strings.Cut(k.name, ".")
-		if _, ok := s.Properties[top]; !ok {
-			t.Errorf("the schema lacks %s", top)
+		at := s
+		for _, p := range strings.Split(k.name, ".") {
+			next, ok := at.Properties[p]
+			if !ok {
+				t.Errorf("the schema lacks %s", k.name)
+			}
+			at = next
 		}
+	}
+	for _, c := range []struct {
+		key  string
+		want []string
+	}{
+		{"rules", []string{"enable", "disable"}},
+		{"append_output", []string{"match", "extra_output", "extra_fields", "suggested_output"}},
+		{"plugins", []string{"name", "library_path", "init_config", "open_params"}},
+	} {
+		for _, name := range c.want {
+			if _, ok := s.Properties[c.key].Items.Properties[name]; !ok {
+				t.Errorf("the schema of %s lacks %s", c.key, name)
+			}
+		}
+	}
+	if got := s.Properties["config_files"].Items.OneOf; len(got) != 2 || got[1].Properties["strategy"].Type != "string" {
+		t.Errorf("config_files has %+v", got)
 	}
 }
 

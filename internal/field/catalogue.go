@@ -2,6 +2,7 @@ package field
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -17,9 +18,9 @@ import (
 type Catalogue struct {
 	// Sources are the names of the event sources, by the index that events carry. The first is the system calls.
 	Sources []string
-	// LookupHost resolves a host name for fields like fd.sip.name. It is called when rules load, never for an event. nil
-	// resolves nothing.
-	LookupHost func(host string) []netip.Addr
+	// LookupHosts resolves the names of hosts for fields like fd.sip.name, and returns the addresses of each. It is called when rules
+	// load, never for an event. nil resolves nothing.
+	LookupHosts func(hosts []string) [][]netip.Addr
 	// Plugin names the plugin that an event comes from, and renders the event in one line: evt.pluginname and
 	// evt.plugininfo. nil when no plugin is loaded.
 	Plugin PluginInfo
@@ -48,7 +49,6 @@ func NewCatalogue() *Catalogue {
 		counter(),
 		descriptorList(),
 		container(),
-		pod(),
 	} {
 		c.Add(class)
 	}
@@ -82,7 +82,7 @@ func (c *Catalogue) With(classes ...*Class) *Catalogue {
 
 // with returns a catalogue of some of the classes, whose hosts are those of c.
 func (c *Catalogue) with(which func(*Class) bool) *Catalogue {
-	out := &Catalogue{Sources: c.Sources, LookupHost: c.LookupHost, Plugin: c.Plugin, whole: c, fields: map[string]*Field{}}
+	out := &Catalogue{Sources: c.Sources, LookupHosts: c.LookupHosts, Plugin: c.Plugin, whole: c, fields: map[string]*Field{}}
 	out.hosts.Store(&map[netip.Addr][]string{})
 	for _, class := range c.classes {
 		if which(class) {
@@ -114,59 +114,69 @@ func (c *Catalogue) Lookup(name string) (*Field, bool) {
 	return f, ok
 }
 
-// Resolve asks LookupHost for the addresses of a host and remembers them in place of those of before, so that fields like
-// fd.sip.name know the name from then on. It returns how many there are. It is called when rules load, and may be by any goroutine while another extracts.
-func (c *Catalogue) Resolve(host string) int {
-	if c.whole != nil {
-		return c.whole.Resolve(host)
+// Resolve asks LookupHosts for the addresses of hosts and remembers them in place of those of before, so that fields like
+// fd.sip.name know the names from then on. It is called when rules load, and may be by any goroutine while another extracts.
+func (c *Catalogue) Resolve(hosts []string) {
+	switch {
+	case c.whole != nil:
+		c.whole.Resolve(hosts)
+	case c.LookupHosts != nil:
+		c.learning.Lock() // over both, so that an answer cannot take the place of a later one
+		defer c.learning.Unlock()
+		c.remember(hosts, c.LookupHosts(hosts))
 	}
-	if c.LookupHost == nil {
-		return 0
-	}
-	addrs := c.LookupHost(host)
-	c.remember(host, addrs)
-	return len(addrs)
 }
 
-// Forget makes a host unknown again that no rule names any more.
-func (c *Catalogue) Forget(host string) {
+// Forget makes hosts unknown again that no rule names any more.
+func (c *Catalogue) Forget(hosts []string) {
 	if c.whole != nil {
-		c.whole.Forget(host)
+		c.whole.Forget(hosts)
 		return
 	}
-	c.remember(host, nil)
-}
-
-// remember puts the addresses of a host in place of those of before.
-func (c *Catalogue) remember(host string, addrs []netip.Addr) {
 	c.learning.Lock()
 	defer c.learning.Unlock()
-	if slices.Equal(c.resolved[host], addrs) {
-		return
-	}
-	if c.resolved == nil {
-		c.resolved = map[string][]netip.Addr{}
-	}
-	if c.resolved[host] = addrs; len(addrs) == 0 {
-		delete(c.resolved, host)
-	}
-	old := *c.hosts.Load()
-	hosts := make(map[netip.Addr][]string, len(old)+len(addrs))
-	for a, names := range old {
-		if i := slices.Index(names, host); i >= 0 {
-			names = slices.Delete(slices.Clone(names), i, i+1)
+	c.remember(hosts, make([][]netip.Addr, len(hosts)))
+}
+
+// remember puts the addresses of hosts in place of those of before. It is called with learning held.
+func (c *Catalogue) remember(hosts []string, addrs [][]netip.Addr) {
+	var next map[netip.Addr][]string // nil while nothing differs
+	for i, host := range hosts {
+		before, now := c.resolved[host], addrs[i]
+		if slices.Equal(before, now) {
+			continue
 		}
-		if len(names) > 0 {
-			hosts[a] = names
+		if next == nil {
+			next = maps.Clone(*c.hosts.Load())
+		}
+		for _, a := range before {
+			a = a.Unmap()
+			if names := without(next[a], host); len(names) > 0 {
+				next[a] = names
+			} else {
+				delete(next, a)
+			}
+		}
+		for _, a := range now {
+			a = a.Unmap()
+			next[a] = append(without(next[a], host), host)
+		}
+		if c.resolved == nil {
+			c.resolved = map[string][]netip.Addr{}
+		}
+		if c.resolved[host] = now; len(now) == 0 {
+			delete(c.resolved, host)
 		}
 	}
-	for _, a := range addrs {
-		a = a.Unmap()
-		if names := hosts[a]; !slices.Contains(names, host) {
-			hosts[a] = append(slices.Clone(names), host)
-		}
+	if next != nil {
+		changed := next // a variable of its own, so that nothing is allocated where nothing differs
+		c.hosts.Store(&changed)
 	}
-	c.hosts.Store(&hosts)
+}
+
+// without returns a copy of names without one of them.
+func without(names []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
 }
 
 // names returns the hosts that have the address.

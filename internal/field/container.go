@@ -25,11 +25,11 @@ func container() *Class {
 		return Field{Name: name, Type: CHARBUF, Args: []ArgKind{ArgIndex, ArgKey}, Flags: ArgRequired, Doc: doc, Bind: bind}
 	}
 	old := func(name string, t Type) Field {
-		return Field{Name: name, Type: t, Flags: Deprecated, Doc: "Deprecated, never has a value.", Bind: never(t)}
+		return Field{Name: name, Type: t, Doc: "Deprecated, never has a value.", Bind: never(t)}
 	}
-	return &Class{
-		Name:   "container",
-		Doc:    "The container in which the event happened.",
+	c := &Class{
+		Name:   "container (plugin)",
+		Doc:    "The container in which the event happened, and its Kubernetes pod.",
 		Source: "syscall",
 		Plugin: "container",
 		Fields: []Field{
@@ -89,22 +89,23 @@ func container() *Class {
 				Name: "container.labels", Type: CHARBUF, Doc: "All labels of the container but those of the kubelet, each key:value.",
 				Bind: labelsOf(func(c *runtimes.Container) []runtimes.Label { return c.Labels }, true),
 			},
-			{
-				Name: "container.id_mismatch", Type: BOOL, Bind: idMismatch,
-				Doc: "Whether the control groups lie: the process was started in another container, or shares the host's pid namespace in a container that does not, or that no runtime knows.",
-			},
 			old("proc.is_container_healthcheck", BOOL),
 			old("proc.is_container_liveness_probe", BOOL),
 			old("proc.is_container_readiness_probe", BOOL),
 		},
 	}
+	c.Fields = append(c.Fields, pod()...)
+	c.Fields = append(c.Fields, Field{
+		Name: "container.id_mismatch", Type: BOOL, Bind: idMismatch,
+		Doc: "Whether the control groups lie: the process was started in another container, or shares the host's pid namespace in a container that does not, or that no runtime knows.",
+	})
+	return c
 }
 
-// pod is the class of fields that describe the Kubernetes pod of the event's thread, as its container's runtime knows it.
-func pod() *Class {
-	c := &Class{Name: "k8s", Doc: "The Kubernetes pod in which the event happened.", Source: "syscall", Plugin: "container"}
+// pod returns the fields that describe the Kubernetes pod of the event's thread, as its container's runtime knows it.
+func pod() (fields []Field) {
 	add := func(name string, flags Flags, doc string, bind binder, args ...ArgKind) {
-		c.Fields = append(c.Fields, Field{Name: name, Type: CHARBUF, Flags: flags, Args: args, Doc: doc, Bind: bind})
+		fields = append(fields, Field{Name: name, Type: CHARBUF, Flags: flags, Args: args, Doc: doc, Bind: bind})
 	}
 	uid := late(costLoad, func(c *state.Container) (string, bool) {
 		if c.Info != nil && c.Info.Pod.UID != "" {
@@ -127,14 +128,14 @@ func pod() *Class {
 			if kind == "ns" && what == "name" {
 				continue
 			}
-			n := Field{Name: "k8s." + kind + "." + what, Type: CHARBUF, Flags: Deprecated, Doc: "Deprecated, never has a value.", Bind: never(CHARBUF)}
+			n := Field{Name: "k8s." + kind + "." + what, Type: CHARBUF, Doc: "Deprecated, never has a value.", Bind: never(CHARBUF)}
 			if what == "label" {
-				n.Args, n.Flags = []ArgKind{ArgKey}, Deprecated|ArgRequired
+				n.Args, n.Flags = []ArgKind{ArgKey}, ArgRequired
 			}
-			c.Fields = append(c.Fields, n)
+			fields = append(fields, n)
 		}
 	}
-	return c
+	return fields
 }
 
 // never is the Bind of a field that has no value any more.

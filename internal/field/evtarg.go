@@ -276,7 +276,7 @@ func (a *argument) descriptor(c *state.Ctx, fd int64) {
 }
 
 // account renders a user or group id with its name.
-func (a *argument) account(c *state.Ctx, id uint32, name func(c *state.Ctx, id uint32) string) {
+func (a *argument) account(c *state.Ctx, id uint32, name func(c *state.Ctx, id uint32) (string, bool)) {
 	if id == noID {
 		a.raw = append(a.raw, "-1"...)
 		a.resolved = append(a.resolved, "<NONE>"...)
@@ -285,7 +285,7 @@ func (a *argument) account(c *state.Ctx, id uint32, name func(c *state.Ctx, id u
 	a.raw = strconv.AppendInt(a.raw, int64(int32(id)), 10)
 	n := ""
 	if c.Thread != nil {
-		n = name(c, id)
+		n, _ = name(c, id)
 	}
 	if n == "" {
 		n = "<NA>"

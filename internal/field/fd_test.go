@@ -86,15 +86,23 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// resolver knows the addresses of some hosts.
+func resolver(known map[string][]netip.Addr) func([]string) [][]netip.Addr {
+	return func(hosts []string) (addrs [][]netip.Addr) {
+		for _, host := range hosts {
+			addrs = append(addrs, known[host])
+		}
+		return addrs
+	}
+}
+
 // TestHostNames resolves the names that a condition mentions.
 func TestHostNames(t *testing.T) {
 	cat := field.NewCatalogue()
-	cat.LookupHost = func(host string) []netip.Addr {
-		if host == "www.example.org" || host == "example.org" {
-			return []netip.Addr{netip.MustParseAddr("192.0.2.1")}
-		}
-		return nil
-	}
+	cat.LookupHosts = resolver(map[string][]netip.Addr{
+		"example.org":     {netip.MustParseAddr("192.0.2.1")},
+		"www.example.org": {netip.MustParseAddr("192.0.2.1")},
+	})
 	s := state.New(state.Config{})
 	s.Load(machine())
 	var e event.Event
@@ -105,9 +113,7 @@ func TestHostNames(t *testing.T) {
 	if got := candidates(t, cat, c, "fd.sip.name", ""); len(got) != 1 || got[0] != `"192.0.2.1"` {
 		t.Errorf("before names are resolved: %v", got)
 	}
-	cat.Resolve("example.org")
-	cat.Resolve("www.example.org")
-	cat.Resolve("nowhere.example")
+	cat.Resolve([]string{"example.org", "www.example.org", "nowhere.example"})
 	if got := candidates(t, cat, c, "fd.sip.name", ""); len(got) != 2 || got[0] != `"example.org"` || got[1] != `"www.example.org"` {
 		t.Errorf("server: %v", got)
 	}
@@ -117,12 +123,12 @@ func TestHostNames(t *testing.T) {
 	if got := printed(bindOutput(t, cat, "fd.rip.name"), c); got != `"example.org"` {
 		t.Errorf("output: %s", got)
 	}
-	cat.LookupHost = func(string) []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.9")} }
-	cat.Resolve("example.org") // it has moved
+	cat.LookupHosts = resolver(map[string][]netip.Addr{"example.org": {netip.MustParseAddr("192.0.2.9")}})
+	cat.Resolve([]string{"example.org"}) // it has moved
 	if got := candidates(t, cat, c, "fd.sip.name", ""); len(got) != 1 || got[0] != `"www.example.org"` {
 		t.Errorf("server, after a host moved: %v", got)
 	}
-	cat.Of("syscall").Forget("www.example.org")
+	cat.Of("syscall").Forget([]string{"www.example.org"})
 	if got := candidates(t, cat, c, "fd.sip.name", ""); len(got) != 1 || got[0] != `"192.0.2.1"` {
 		t.Errorf("server, after a host was forgotten: %v", got)
 	}

@@ -14,7 +14,8 @@ func group() *Class {
 				Bind: numberOfThread(func(t *state.Thread) uint64 { return uint64(t.GID) }),
 			},
 			{Name: "group.name", Type: CHARBUF, Doc: "Name of the group.", Bind: ofUser(func(c *state.Ctx) string {
-				return accountName(c.Thread.GID, groupName(c, c.Thread.GID))
+				name, known := groupName(c, c.Thread.GID)
+				return accountName(c.Thread.GID, name, known)
 			})},
 		},
 	}

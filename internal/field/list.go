@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -70,7 +71,7 @@ func (class *Class) listed() []*Field {
 	return list
 }
 
-// sources returns the event sources that the class applies to.
+// sources returns the event sources that the class applies to, by name.
 func (c *Catalogue) sources(class *Class, o ListOptions) []string {
 	switch {
 	case class.Source != "":
@@ -78,7 +79,7 @@ func (c *Catalogue) sources(class *Class, o ListOptions) []string {
 	case o.Source != "":
 		return []string{o.Source}
 	}
-	return c.Sources
+	return slices.Sorted(slices.Values(c.Sources))
 }
 
 // tags are the properties of a field in the alphabetical order in which the text layout shows them.
@@ -126,9 +127,7 @@ func (c *Catalogue) listText(w io.Writer, class *Class, o ListOptions) {
 		fmt.Fprintf(w, "%-*s", listIndent, "Description:")
 		wrap(w, class.Doc)
 	}
-	fmt.Fprintf(w, "%-*s", listIndent, "Event Sources:")
-	wrap(w, strings.Join(c.sources(class, o), " "))
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "%-*s%s \n\n", listIndent, "Event Sources:", strings.Join(c.sources(class, o), " "))
 	for _, f := range class.listed() {
 		text := f.Doc
 		if tags := f.tags(); len(tags) > 0 {

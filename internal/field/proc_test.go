@@ -116,10 +116,15 @@ func TestUserAndGroup(t *testing.T) {
 			"user.loginname": `"ann"`, "group.gid": `1000`, "group.name": `"staff"`, "container.id": `"host"`,
 		}},
 		{"root, whom nobody described", []call{{event.SyscallCloseX, 1, []any{-9, 99}}}, map[string]string{
-			"user.name": `"root"`, "user.homedir": `"/root"`, "user.loginuid": `-1`, "user.loginname": `"<NA>"`, "group.name": `"root"`,
+			"user.name": `"root"`, "user.homedir": `"/root"`, "user.shell": `"<NA>"`, "user.loginuid": `-1`, "user.loginname": `"<NA>"`, "group.name": `"root"`,
 		}},
 		{"unknown", []call{{event.SyscallSetresuidX, bashTID, []any{0, 7, 7, 7}}, closing}, map[string]string{
 			"user.uid": `7`, "user.name": `"<NA>"`, "user.homedir": `"<NA>"`, "user.shell": `"<NA>"`,
+		}},
+		{"known with empty texts", []call{
+			{event.UserAddedE, bashTID, []any{7, 7, "", "", "", ""}}, {event.SyscallSetresuidX, bashTID, []any{0, 7, 7, 7}}, closing,
+		}, map[string]string{
+			"user.uid": `7`, "user.name": `""`, "user.homedir": `""`, "user.shell": `""`,
 		}},
 	})
 }

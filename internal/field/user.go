@@ -14,7 +14,8 @@ func user() *Class {
 				Bind: numberOfThread(func(t *state.Thread) uint64 { return uint64(t.UID) }),
 			},
 			{Name: "user.name", Type: CHARBUF, Doc: "Name of the user.", Bind: ofUser(func(c *state.Ctx) string {
-				return accountName(c.Thread.UID, userName(c, c.Thread.UID))
+				name, known := userName(c, c.Thread.UID)
+				return accountName(c.Thread.UID, name, known)
 			})},
 			{
 				Name: "user.homedir", Type: CHARBUF,
@@ -48,7 +49,8 @@ func user() *Class {
 				Name: "user.loginname", Type: CHARBUF,
 				Doc: "Name of the user who logged in.",
 				Bind: ofUser(func(c *state.Ctx) string {
-					return accountName(c.Thread.LoginUID, userName(c, c.Thread.LoginUID))
+					name, known := userName(c, c.Thread.LoginUID)
+					return accountName(c.Thread.LoginUID, name, known)
 				}),
 			},
 		},
@@ -65,10 +67,10 @@ func ofUser(f func(*state.Ctx) string) binder {
 	})
 }
 
-// accountName returns the name, or what stands for an unknown one: 0 is root everywhere.
-func accountName(id uint32, name string) string {
+// accountName returns the name of a user or group that is known, even an empty one, or else what stands for it: 0 is root everywhere.
+func accountName(id uint32, name string, known bool) string {
 	switch {
-	case name != "":
+	case known:
 		return name
 	case id == 0:
 		return "root"
@@ -76,14 +78,14 @@ func accountName(id uint32, name string) string {
 	return "<NA>"
 }
 
-// userName returns the name of a user in the thread's container, "" if it is not known.
-func userName(c *state.Ctx, id uint32) string {
-	u, _ := c.State.User(id, c.Thread.ContainerID)
-	return u.Name
+// userName returns the name of a user in the thread's container, if the user is known.
+func userName(c *state.Ctx, id uint32) (string, bool) {
+	u, ok := c.State.User(id, c.Thread.ContainerID)
+	return u.Name, ok
 }
 
-// groupName returns the name of a group in the thread's container, "" if it is not known.
-func groupName(c *state.Ctx, id uint32) string {
-	g, _ := c.State.Group(id, c.Thread.ContainerID)
-	return g.Name
+// groupName returns the name of a group in the thread's container, if the group is known.
+func groupName(c *state.Ctx, id uint32) (string, bool) {
+	g, ok := c.State.Group(id, c.Thread.ContainerID)
+	return g.Name, ok
 }

@@ -100,4 +100,4 @@ func TestWarnings(t *testing.T) {
 }
 
 // Resolve knows no hosts.
-func (fakeFields) Resolve(string) int { return 0 }
+func (fakeFields) Resolve([]string) {}

@@ -25,9 +25,8 @@ type Fields interface {
 	// Bind returns the extractor of a field with its argument, for use in a condition or in an output. The error is the
 	// text that Falco prints for such a field.
 	Bind(name, arg string, hasArg, filtering bool) (*field.Extractor, error)
-	// Resolve looks up a host that a condition names, so that the event path can compare with its name, and returns how many
-	// addresses it has.
-	Resolve(host string) int
+	// Resolve looks up hosts that a condition names, so that the event path can compare with their names.
+	Resolve(hosts []string)
 }
 
 // Error says which part of a condition is wrong and why.
@@ -190,9 +189,7 @@ func (c *Compiler) compile(k *Check) error {
 		return compileAround(k)
 	}
 	if k.left.hostName {
-		for _, host := range k.values {
-			c.fields.Resolve(host)
-		}
+		c.fields.Resolve(k.values)
 	}
 	vals, err := c.parse(k)
 	if err != nil {

@@ -31,7 +31,7 @@ func k8sChangePlugin() Plugin {
 // k8sChangeClass is the class of fields of the source. Each names where in the payload its value is.
 func k8sChangeClass() *field.Class {
 	d := &document{}
-	c := &field.Class{Name: "k8schange", Doc: "What changed in the Kubernetes cluster.", Source: K8sChange, Plugin: K8sChange}
+	c := &field.Class{Name: "k8schange (plugin)", Doc: "What changed in the Kubernetes cluster.", Source: K8sChange, Plugin: K8sChange}
 	words := func(name, at, doc string) {
 		c.Fields = append(c.Fields, field.Field{
 			Name: "k8schange." + name, Type: field.CHARBUF, Doc: doc,

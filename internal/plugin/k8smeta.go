@@ -37,7 +37,7 @@ const costPod = 40
 
 func k8smetaClass() *field.Class {
 	c := &field.Class{
-		Name: "k8smeta", Source: "syscall", Plugin: K8smeta,
+		Name: "k8smeta (plugin)", Source: "syscall", Plugin: K8smeta,
 		Doc: "What Kubernetes knows of the pod in which the event happened.",
 	}
 	add := func(f field.Field) { c.Fields = append(c.Fields, f) }

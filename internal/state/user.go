@@ -74,7 +74,7 @@ func dropAccount[T any](a *accounts, list map[uint32]T, id uint32) {
 }
 
 // User returns what is known of a user, as the container sees it ("" for the host). User 0 of the host is root even
-// where nobody said so.
+// where nobody said so, without a shell.
 func (s *State) User(uid uint32, container string) (event.User, bool) {
 	if l := s.accounts.of[container]; l != nil {
 		if u, ok := l.users[uid]; ok {
@@ -82,7 +82,7 @@ func (s *State) User(uid uint32, container string) (event.User, bool) {
 		}
 	}
 	if uid == 0 && container == "" {
-		return event.User{Name: "root", Home: "/root"}, true
+		return event.User{Name: "root", Home: "/root", Shell: "<NA>"}, true
 	}
 	return event.User{}, false
 }

@@ -24,7 +24,7 @@ func TestAccounts(t *testing.T) {
 		{7, "", "bob /home/bob /bin/sh true"},
 		{7, "abc", "inner / /bin/ash true"},
 		{7, "xyz", "   false"},
-		{0, "", "root /root  true"},
+		{0, "", "root /root <NA> true"},
 		{0, "abc", "   false"},
 		{10, "", "   false"},
 		{11, "", "   false"},
