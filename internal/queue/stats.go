@@ -3,10 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Stats is the state of the queue.
@@ -74,13 +71,9 @@ func (q *Queue) Stats(ctx context.Context) (Stats, error) {
 	if err := list.Err(); err != nil {
 		return s, fmt.Errorf("asking for the state of the queue: %w", err)
 	}
-	info, err = q.dead.Info(ctx, jetstream.WithSubjectFilter(q.cfg.Name+".dead.*"))
+	dead, err := q.countDead(ctx)
 	if err != nil {
-		return s, fmt.Errorf("asking for the dead letters: %w", err)
-	}
-	dead := map[string]uint64{}
-	for subject, n := range info.State.Subjects {
-		dead[unescape(strings.TrimPrefix(subject, q.cfg.Name+".dead."))] = n
+		return s, err
 	}
 	q.bounds.counts.Lock()
 	defer q.bounds.counts.Unlock()
