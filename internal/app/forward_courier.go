@@ -40,8 +40,9 @@ func (f *courier) counts() (inputs, outputs map[[2]string]uint64) {
 	outputs = map[[2]string]uint64{}
 	if d := f.running.Load(); d != nil {
 		for name, c := range d.Counts() {
-			name = sidekickLabel(name)
-			outputs[[2]string{name, "ok"}], outputs[[2]string{name, "error"}] = c.OK, c.Failed
+			name = sidekickLabel(name) // which another one may have, too
+			outputs[[2]string{name, "ok"}] += c.OK
+			outputs[[2]string{name, "error"}] += c.Failed
 		}
 	}
 	return f.inputs(), outputs
