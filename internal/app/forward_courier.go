@@ -123,7 +123,11 @@ func (f *courier) healthWithin(limit time.Duration) []ingest.Destination {
 		out = append(out, ingest.Destination{Name: "queue", Failing: true, Error: err.Error()})
 	}
 	for _, s := range all {
-		out = append(out, ingest.Destination{Name: s.Name, Queued: s.Queued, Failing: s.Failing > 0 || s.Down, Error: s.Trouble})
+		d := ingest.Destination{Name: s.Name, Queued: s.Queued, Failing: s.Failing > 0 || s.Down, Error: s.Trouble}
+		if d.Failing {
+			d.UUID, d.Waited = s.UUID, int(s.Oldest.Seconds())
+		}
+		out = append(out, d)
 	}
 	return out
 }

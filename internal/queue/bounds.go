@@ -179,13 +179,22 @@ func (q *Queue) shedOldest(ctx context.Context, p alert.Priority, count uint64, 
 	if n < count {
 		options = append(options, jetstream.WithPurgeKeep(count-n))
 	}
-	err := q.counting(ctx, func(s *Shed) *uint64 { return &s.Full }, options...)
-	if err != nil {
+	full := func(s *Shed) *uint64 { return &s.Full }
+	if err := q.counting(ctx, full, options...); err != nil {
 		return err
+	}
+	left, err := following(ctx, q.alerts, 1, q.subject(p))
+	if err != nil {
+		return fmt.Errorf("looking for what is left: %w", err)
 	}
 	if info, err = q.alerts.Info(ctx); err != nil {
 		return err
 	}
+	first := info.State.LastSeq + 1
+	if left != nil {
+		first = left.Sequence
+	}
+	q.dropHeld(q.subject(p), floor{first, full})
 	q.bounds.bytes = int64(info.State.Bytes)
 	return nil
 }
@@ -223,6 +232,16 @@ func (q *Queue) countShed(name string, which func(*Shed) *uint64, n uint64) {
 		s := m[name]
 		*which(&s) += n
 		m[name] = s
+	}
+}
+
+// dropHeld counts for each destination what it had been given and not acknowledged, and that is not kept any more. Without that it would be
+// lost without a word when the process ends before the destination takes it.
+func (q *Queue) dropHeld(subject string, f floor) {
+	for name, s := range q.subs {
+		if n := s.drop(subject, f); n > 0 {
+			q.countShed(name, f.which, n)
+		}
 	}
 }
 
@@ -417,9 +436,11 @@ func (q *Queue) expire(ctx context.Context, s jetstream.StreamState) error {
 	if err != nil {
 		return fmt.Errorf("looking for what is too old: %w", err)
 	}
-	if err := q.counting(ctx, func(s *Shed) *uint64 { return &s.Expired }, jetstream.WithPurgeSequence(first)); err != nil {
+	expired := func(s *Shed) *uint64 { return &s.Expired }
+	if err := q.counting(ctx, expired, jetstream.WithPurgeSequence(first)); err != nil {
 		return fmt.Errorf("removing what is too old: %w", err)
 	}
+	q.dropHeld("", floor{first, expired})
 	return nil
 }
 

@@ -381,15 +381,11 @@ func TestShedFails(t *testing.T) {
 func TestExpire(t *testing.T) {
 	q := open(t, Config{Dir: t.TempDir(), Age: time.Hour, Destinations: to("away")})
 	publish(t, q, alert.Notice, "a", "b", "c")
-	var first time.Time
-	for m, want := range []string{"a"} {
-		_ = m
-		got := take(t, q, "away", 1)[0]
-		if got.Alert.Rule != want {
-			t.Fatalf("got %s", got.Alert.Rule)
-		}
-		first = got.At
+	held := take(t, q, "away", 1)[0]
+	if held.Alert.Rule != "a" {
+		t.Fatalf("got %s", held.Alert.Rule)
 	}
+	first := held.At
 	m, err := following(t.Context(), q.alerts, 2, "saker.>")
 	if err != nil {
 		t.Fatal(err)
@@ -411,9 +407,70 @@ func TestExpire(t *testing.T) {
 	if err := q.tendOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = q.Stats(t.Context()); err != nil || s.Alerts != 0 {
-		t.Errorf("%+v, %v: want no alerts", s, err)
+	if s, err = q.Stats(t.Context()); err != nil || s.Alerts != 0 || s.Destinations[0].Shed.Expired != 3 || s.Destinations[0].Oldest != 0 {
+		t.Errorf("%+v, %v: want no alerts, 3 that have expired, and none in delivery", s, err)
 	}
+	if !held.Shed() {
+		t.Error("the alert that was taken is not shed")
+	}
+	nothing(t, q, "away")
+}
+
+// TestShedHeld sheds what a destination was given and has not acknowledged: that is counted, too.
+func TestShedHeld(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Bytes: 100 << 10, Destinations: to("away")})
+	first := make1("first", alert.Debug)
+	if err := q.Publish(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, q, alert.Notice, "severe")
+	held := take(t, q, "away", 2)
+	published := 2
+	for shed := false; !shed; {
+		a := make1(fmt.Sprint(published), alert.Debug)
+		a.Message = strings.Repeat("x", 5000)
+		if err := q.Publish(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		published++
+		s, err := q.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shed = s.Alerts < uint64(published)
+	}
+	s, err := q.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shed := s.Destinations[0].Shed.Full; shed+s.Alerts != uint64(published) || shed < 2 {
+		t.Errorf("of %d alerts %d are kept and %d counted as shed", published, s.Alerts, shed)
+	}
+	if !held[0].Shed() || held[1].Shed() {
+		t.Errorf("shed: the debug alert %v, want true; the notice %v, want false", held[0].Shed(), held[1].Shed())
+	}
+	ack(t, held[1])
+	for m := range s.Alerts - 1 {
+		if got := take(t, q, "away", 1)[0]; got.Shed() {
+			t.Errorf("alert %d that is given out, %s, is shed", m, got.Alert.Rule)
+		} else {
+			ack(t, got)
+		}
+	}
+	nothing(t, q, "away")
+}
+
+// TestShedOnTheWay sheds an alert that is on its way to a destination.
+func TestShedOnTheWay(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Destinations: to("d")})
+	q.Subscription("d").drop(q.subject(alert.Notice), floor{3, func(s *Shed) *uint64 { return &s.Full }})
+	publish(t, q, alert.Notice, "a")
+	publish(t, q, alert.Error, "b")
+	publish(t, q, alert.Notice, "c")
+	if got := rules(take(t, q, "d", 2)); got != "b c" {
+		t.Errorf("got %s", got)
+	}
+	state(t, q, "d", func(s DestinationStats) bool { return s.Shed.Full == 1 && s.Queued == 2 })
 }
 
 // TestDisk refuses alerts while there is no room, and takes them afterwards.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/saker-sec/saker/internal/alert"
 )
 
 // Stats is the state of the queue.
@@ -22,6 +24,7 @@ type DestinationStats struct {
 	Name   string
 	Queued uint64        // not acknowledged
 	Oldest time.Duration // age of the oldest that is being delivered
+	UUID   string        // of that one
 	Dead   uint64        // dead letters kept
 	Shed   Shed          // since the start
 }
@@ -79,8 +82,11 @@ func (q *Queue) Stats(ctx context.Context) (Stats, error) {
 	defer q.bounds.counts.Unlock()
 	for _, d := range q.cfg.Destinations {
 		out := DestinationStats{Name: d.Name, Queued: queued[d.Name], Dead: dead[d.Name], Shed: q.bounds.shed[d.Name]}
-		if at := q.subs[d.Name].oldest(); !at.IsZero() {
-			out.Oldest = q.now().Sub(at)
+		if m := q.subs[d.Name].oldest(); m != nil {
+			out.Oldest = q.now().Sub(m.At)
+			if a, err := alert.Decode(m.Raw); err == nil {
+				out.UUID = a.UUID
+			}
 		}
 		s.Destinations = append(s.Destinations, out)
 	}
