@@ -23,6 +23,7 @@ type courier struct {
 	conf      *forwardConfig
 	transform *ingest.Transform
 	queue     *queue.Queue
+	keeper    *route.Keeper // what the outputs of the engine write to the queue with; it outlives them
 	delivery  *route.Delivery
 	control   *control
 	inputs    func() map[[2]string]uint64 // what was taken since the start, by source and status
@@ -78,6 +79,7 @@ func (f *courier) start(ctx context.Context) (err error) {
 	if f.queue, err = queue.Open(ctx, c.queue); err != nil {
 		return err
 	}
+	f.keeper = route.NewKeeper(f.queue, f.line)
 	if f.delivery, err = route.Deliver(f.queue, destinations, f.line); err != nil {
 		return err
 	}
