@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/saker-sec/saker/internal/route"
 	"github.com/saker-sec/saker/internal/sink/servertest"
 )
 
@@ -63,6 +64,23 @@ destinations:
 		if got := conf.values[key]; got != want {
 			t.Errorf("%s is %q, want %q", key, got, want)
 		}
+	}
+}
+
+// TestLargeBatch takes a batch as large as it is asked for, larger than the default.
+func TestLargeBatch(t *testing.T) {
+	conf, _, err := loadForward("", environment("AWS_SECURITYLAKE_BUCKET=b", "AWS_SECURITYLAKE_REGION=r", "AWS_SECURITYLAKE_PREFIX=p", "AWS_SECURITYLAKE_ACCOUNTID=a", "AWS_SECURITYLAKE_BATCHSIZE=5000"))
+	if err != nil || len(conf.destinations) != 1 {
+		t.Fatal(conf, err)
+	}
+	d := conf.destinations[0]
+	s, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes, _, _ := s.(route.Measurer).Batch()
+	if d.BatchSize != 5000 || d.ahead != 10000 || bytes < 5000*1000 {
+		t.Errorf("a batch has %d alerts and %d bytes, %d are held", d.BatchSize, bytes, d.ahead)
 	}
 }
 

@@ -23,6 +23,7 @@ type courier struct {
 	conf      *forwardConfig
 	transform *ingest.Transform
 	queue     *queue.Queue
+	keeper    *route.Keeper // what the outputs of the engine write to the queue with; it outlives them
 	delivery  *route.Delivery
 	control   *control
 	inputs    func() map[[2]string]uint64 // what was taken since the start, by source and status
@@ -40,8 +41,9 @@ func (f *courier) counts() (inputs, outputs map[[2]string]uint64) {
 	outputs = map[[2]string]uint64{}
 	if d := f.running.Load(); d != nil {
 		for name, c := range d.Counts() {
-			name = sidekickLabel(name)
-			outputs[[2]string{name, "ok"}], outputs[[2]string{name, "error"}] = c.OK, c.Failed
+			name = sidekickLabel(name) // which another one may have, too
+			outputs[[2]string{name, "ok"}] += c.OK
+			outputs[[2]string{name, "error"}] += c.Failed
 		}
 	}
 	return f.inputs(), outputs
@@ -77,6 +79,7 @@ func (f *courier) start(ctx context.Context) (err error) {
 	if f.queue, err = queue.Open(ctx, c.queue); err != nil {
 		return err
 	}
+	f.keeper = route.NewKeeper(f.queue, f.line)
 	if f.delivery, err = route.Deliver(f.queue, destinations, f.line); err != nil {
 		return err
 	}
@@ -122,7 +125,11 @@ func (f *courier) healthWithin(limit time.Duration) []ingest.Destination {
 		out = append(out, ingest.Destination{Name: "queue", Failing: true, Error: err.Error()})
 	}
 	for _, s := range all {
-		out = append(out, ingest.Destination{Name: s.Name, Queued: s.Queued, Failing: s.Failing > 0 || s.Down, Error: s.Trouble})
+		d := ingest.Destination{Name: s.Name, Queued: s.Queued, Failing: s.Failing > 0 || s.Down, Error: s.Trouble}
+		if d.Failing {
+			d.UUID, d.Waited = s.UUID, int(s.Oldest.Seconds())
+		}
+		out = append(out, d)
 	}
 	return out
 }

@@ -57,6 +57,14 @@ func (p *program) closeCourier() error {
 	if c == nil {
 		return nil
 	}
+	var left error
+	if c.keeper != nil {
+		left = c.keeper.Close()
+	}
+	if left != nil && !p.replays() { // as of other outputs, no failure of ours
+		p.log.printf("Error: %v", left)
+		left = nil
+	}
 	if c.delivery != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
@@ -69,18 +77,18 @@ func (p *program) closeCourier() error {
 			}
 		}
 	}
-	return c.close()
+	return errors.Join(left, c.close())
 }
 
 // output returns the output that hands alerts over to the queue.
 func (f *courier) output(style alert.Style, replay bool) route.Output {
-	return route.Output{Name: "forward", Wait: replay, Sink: route.Keep(f.queue, func(a *alert.Alert) *alert.Alert {
+	return route.Output{Name: "forward", Wait: replay, Sink: f.keeper.Sink(func(a *alert.Alert) *alert.Alert {
 		own := *a // other outputs have the same one
 		own.Output = a.OutputTextIn(style)
 		own.Fields, own.Tags = slices.Clone(a.Fields), slices.Clone(a.Tags)
 		f.transform.Complete(&own)
 		return &own
-	}, f.line)}
+	})}
 }
 
 // destinations returns what the health of the engine says about the destinations.

@@ -64,7 +64,7 @@ forward:
 	eventually(t, "the health names the destination that fails, and is well", func() bool {
 		text := ask("/healthz")
 		return strings.HasPrefix(text, `200 {"status": "ok", "destinations": [{"name":"there","queued":0,"failing":false},{"name":"away","queued":`) &&
-			strings.Contains(text, `"failing":true,"error":"webhook: `)
+			strings.Contains(text, `"failing":true,"error":"webhook: `) && strings.Contains(text, `"uuid":"`)
 	})
 	for _, want := range []string{
 		`saker_forward_queued{destination="there"} 0`, `falcosecurity_falcosidekick_outputs_total{destination="there",status="ok"}`,

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/saker-sec/saker/internal/route"
 	"github.com/saker-sec/saker/internal/sink/all"
@@ -35,15 +37,14 @@ func (f *courier) metrics(ctx context.Context, w io.Writer) {
 	each := func(name, kind, help string, value func(route.DestinationStats) any) {
 		head(name, kind, help)
 		for _, s := range stats {
-			fmt.Fprintf(w, "%s{destination=%q} %v\n", name, s.Name, value(s))
+			fmt.Fprintf(w, "%s{destination=%s} %v\n", name, label(s.Name), value(s))
 		}
 	}
 	const outputs = "falcosecurity_falcosidekick_outputs_total"
 	head(outputs, "counter", "Number of times an output was sent.")
-	for _, s := range stats {
-		label := sidekickLabel(s.Name)
-		fmt.Fprintf(w, "%s{destination=%q,status=\"ok\"} %d\n", outputs, label, s.Sent)
-		fmt.Fprintf(w, "%s{destination=%q,status=\"error\"} %d\n", outputs, label, s.Retried+s.Buried)
+	for _, o := range sidekickCounts(stats) {
+		fmt.Fprintf(w, "%s{destination=%s,status=\"ok\"} %d\n", outputs, label(o.name), o.OK)
+		fmt.Fprintf(w, "%s{destination=%s,status=\"error\"} %d\n", outputs, label(o.name), o.Failed)
 	}
 	each("saker_forward_retried_total", "counter", "Further attempts.", func(s route.DestinationStats) any { return s.Retried })
 	each("saker_forward_buried_total", "counter", "Alerts that became dead letters.", func(s route.DestinationStats) any { return s.Buried })
@@ -56,8 +57,13 @@ func (f *courier) metrics(ctx context.Context, w io.Writer) {
 		each("saker_forward_dead_letters", "gauge", "Dead letters that are kept.", func(s route.DestinationStats) any { return s.Dead })
 		head("saker_forward_shed_total", "counter", "Alerts given up because of the bounds of the queue.")
 		for _, s := range stats {
-			fmt.Fprintf(w, "saker_forward_shed_total{destination=%q,reason=\"full\"} %d\n", s.Name, s.Shed.Full)
-			fmt.Fprintf(w, "saker_forward_shed_total{destination=%q,reason=\"age\"} %d\n", s.Name, s.Shed.Expired)
+			fmt.Fprintf(w, "saker_forward_shed_total{destination=%s,reason=\"full\"} %d\n", label(s.Name), s.Shed.Full)
+			fmt.Fprintf(w, "saker_forward_shed_total{destination=%s,reason=\"age\"} %d\n", label(s.Name), s.Shed.Expired)
+		}
+		head("saker_forward_dead_letters_shed_total", "counter", "Dead letters given up because of their bounds.")
+		for _, s := range stats {
+			fmt.Fprintf(w, "saker_forward_dead_letters_shed_total{destination=%s,reason=\"full\"} %d\n", label(s.Name), s.Shed.DeadFull)
+			fmt.Fprintf(w, "saker_forward_dead_letters_shed_total{destination=%s,reason=\"age\"} %d\n", label(s.Name), s.Shed.DeadExpired)
 		}
 		head("saker_forward_queue_bytes", "gauge", "Room that the alerts take.")
 		fmt.Fprintf(w, "saker_forward_queue_bytes %d\n", q.Bytes)
@@ -69,6 +75,32 @@ func (f *courier) metrics(ctx context.Context, w io.Writer) {
 		fmt.Fprintf(w, "saker_forward_syncs_total %d\n", q.Syncs)
 	}
 	writeLatency(w, head, stats)
+}
+
+// label quotes the value of a label as Prometheus' text format wants it, which knows no other escapes.
+func label(value string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(value, "\uFFFD")) + `"`
+}
+
+// sidekickCount is what was delivered to a destination by the name that Falcosidekick has for it.
+type sidekickCount struct {
+	name string
+	route.Count
+}
+
+// sidekickCounts returns what was delivered. One of the names may be that which the user has given another destination: they are counted
+// together, for a series may stand there once.
+func sidekickCounts(stats []route.DestinationStats) (out []sidekickCount) {
+	for _, s := range stats {
+		name := sidekickLabel(s.Name)
+		i := slices.IndexFunc(out, func(c sidekickCount) bool { return c.name == name })
+		if i < 0 {
+			i, out = len(out), append(out, sidekickCount{name: name})
+		}
+		out[i].OK += s.Sent
+		out[i].Failed += s.Retried + s.Buried
+	}
+	return out
 }
 
 // sidekickLabel returns what Falcosidekick calls a destination in its metrics, and the name of one that it does not have.
@@ -91,9 +123,9 @@ func writeLatency(w io.Writer, head func(name, kind, help string), stats []route
 			if bounds := route.LatencyBounds(); i < len(bounds) {
 				bound = fmt.Sprint(bounds[i].Seconds())
 			}
-			fmt.Fprintf(w, "%s_bucket{destination=%q,le=%q} %d\n", name, s.Name, bound, sum)
+			fmt.Fprintf(w, "%s_bucket{destination=%s,le=%q} %d\n", name, label(s.Name), bound, sum)
 		}
-		fmt.Fprintf(w, "%s_sum{destination=%q} %g\n%[1]s_count{destination=%[2]q} %[4]d\n", name, s.Name, s.Latency.Sum.Seconds(), sum)
+		fmt.Fprintf(w, "%s_sum{destination=%s} %g\n%[1]s_count{destination=%[2]s} %[4]d\n", name, label(s.Name), s.Latency.Sum.Seconds(), sum)
 	}
 }
 

@@ -48,6 +48,9 @@ type Destination struct {
 	Queued  uint64 `json:"queued"`
 	Failing bool   `json:"failing"`
 	Error   string `json:"error,omitempty"`
+	// Of what it is failing with: the alert that is tried before others, and for how many seconds it has waited.
+	UUID   string `json:"uuid,omitempty"`
+	Waited int    `json:"waited_seconds,omitempty"`
 }
 
 // Handler answers the endpoints.

@@ -162,10 +162,12 @@ func strip(s string) string {
 func TestEndpoints(t *testing.T) {
 	k := &kept{}
 	h := handler(t, k, TransformConfig{})
-	h.cfg.Health = func() []Destination { return []Destination{{Name: "slack", Queued: 3, Failing: true, Error: "500"}} }
+	h.cfg.Health = func() []Destination {
+		return []Destination{{Name: "slack", Queued: 3, Failing: true, Error: "500", UUID: "u", Waited: 60}, {Name: "s3"}}
+	}
 	for _, c := range []struct{ method, path, want string }{
 		{"GET", "/ping", "200 pong\n"},
-		{"GET", "/healthz", `200 {"status": "ok", "destinations": [{"name":"slack","queued":3,"failing":true,"error":"500"}]}`},
+		{"GET", "/healthz", `200 {"status": "ok", "destinations": [{"name":"slack","queued":3,"failing":true,"error":"500","uuid":"u","waited_seconds":60},{"name":"s3","queued":0,"failing":false}]}`},
 		{"GET", "/test", "400 ask for a test alert with POST\n"},
 		{"POST", "/test", "200 "},
 		{"GET", "/debug/vars", "400 send alerts with POST\n"},

@@ -45,6 +45,9 @@ type bounds struct {
 type Shed struct {
 	Full    uint64 // the queue was full
 	Expired uint64 // they were too old
+
+	DeadFull    uint64 // dead letters of it that had to make room for others
+	DeadExpired uint64 // dead letters of it that were too old
 }
 
 // admit returns the part of the batch that may be written, makes room for it, and refuses the rest.
@@ -176,13 +179,22 @@ func (q *Queue) shedOldest(ctx context.Context, p alert.Priority, count uint64, 
 	if n < count {
 		options = append(options, jetstream.WithPurgeKeep(count-n))
 	}
-	err := q.counting(ctx, func(s *Shed) *uint64 { return &s.Full }, options...)
-	if err != nil {
+	full := func(s *Shed) *uint64 { return &s.Full }
+	if err := q.counting(ctx, full, options...); err != nil {
 		return err
+	}
+	left, err := following(ctx, q.alerts, 1, q.subject(p))
+	if err != nil {
+		return fmt.Errorf("looking for what is left: %w", err)
 	}
 	if info, err = q.alerts.Info(ctx); err != nil {
 		return err
 	}
+	first := info.State.LastSeq + 1
+	if left != nil {
+		first = left.Sequence
+	}
+	q.dropHeld(q.subject(p), floor{first, full})
 	q.bounds.bytes = int64(info.State.Bytes)
 	return nil
 }
@@ -200,22 +212,37 @@ func (q *Queue) counting(ctx context.Context, which func(*Shed) *uint64, options
 	if err != nil {
 		return err
 	}
+	for name, n := range before {
+		if left, ok := after[name]; ok && left < n {
+			q.countShed(name, which, n-left)
+		}
+	}
+	return nil
+}
+
+// countShed counts what a destination does not get.
+func (q *Queue) countShed(name string, which func(*Shed) *uint64, n uint64) {
 	b := &q.bounds
 	b.counts.Lock()
 	defer b.counts.Unlock()
 	if b.shed == nil {
 		b.shed, b.fresh = map[string]Shed{}, map[string]Shed{}
 	}
-	for name, n := range before {
-		if left, ok := after[name]; ok && left < n {
-			for _, m := range []map[string]Shed{b.shed, b.fresh} {
-				s := m[name]
-				*which(&s) += n - left
-				m[name] = s
-			}
+	for _, m := range []map[string]Shed{b.shed, b.fresh} {
+		s := m[name]
+		*which(&s) += n
+		m[name] = s
+	}
+}
+
+// dropHeld counts for each destination what it had been given and not acknowledged, and that is not kept any more. Without that it would be
+// lost without a word when the process ends before the destination takes it.
+func (q *Queue) dropHeld(subject string, f floor) {
+	for name, s := range q.subs {
+		if n := s.drop(subject, f); n > 0 {
+			q.countShed(name, f.which, n)
 		}
 	}
-	return nil
 }
 
 // ahead returns for each destination how many alerts it has been given and will be given: a number that only shedding makes
@@ -246,6 +273,11 @@ func (q *Queue) tend(ctx context.Context) {
 		}
 		if err := q.tendOnce(ctx); err != nil && ctx.Err() == nil {
 			q.cfg.Log(alert.Error, fmt.Sprintf("queue: %v", err))
+		}
+		if n%int(expireDeadEvery/tendEvery) == 0 {
+			if err := q.expireDead(ctx); err != nil && ctx.Err() == nil {
+				q.cfg.Log(alert.Error, fmt.Sprintf("queue: %v", err))
+			}
 		}
 		q.report()
 	}
@@ -335,7 +367,7 @@ func (q *Queue) needs(ctx context.Context, c *jetstream.ConsumerInfo, limit uint
 		if c.Delivered.Stream+1 >= limit {
 			break
 		}
-		m, err := q.following(ctx, c.Delivered.Stream+1, subject)
+		m, err := following(ctx, q.alerts, c.Delivered.Stream+1, subject)
 		if err != nil {
 			return 0, fmt.Errorf("looking for what %s has not been given: %w", unescape(c.Name), err)
 		}
@@ -398,15 +430,29 @@ func (q *Queue) reapUnwanted(ctx context.Context, last uint64) error {
 	return nil
 }
 
-// expire removes the alerts that are too old. They are in the order of their times.
+// expire removes the alerts that are too old.
 func (q *Queue) expire(ctx context.Context, s jetstream.StreamState) error {
-	limit := q.now().Add(-q.cfg.Age)
+	first, err := firstSince(ctx, q.alerts, s, q.now().Add(-q.cfg.Age))
+	if err != nil {
+		return fmt.Errorf("looking for what is too old: %w", err)
+	}
+	expired := func(s *Shed) *uint64 { return &s.Expired }
+	if err := q.counting(ctx, expired, jetstream.WithPurgeSequence(first)); err != nil {
+		return fmt.Errorf("removing what is too old: %w", err)
+	}
+	q.dropHeld("", floor{first, expired})
+	return nil
+}
+
+// firstSince returns the sequence number from which on a stream, whose first message is older than the limit, has what is not: messages are
+// in the order of their times.
+func firstSince(ctx context.Context, stream jetstream.Stream, s jetstream.StreamState, limit time.Time) (uint64, error) {
 	low, high := s.FirstSeq+1, s.LastSeq+1 // the first that stays is in low..high
 	for low < high {
 		middle := low + (high-low)/2
-		m, err := q.following(ctx, middle, q.cfg.Name+".>")
+		m, err := following(ctx, stream, middle, ">")
 		if err != nil {
-			return fmt.Errorf("looking for what is too old: %w", err)
+			return 0, err
 		}
 		if m == nil || !m.Time.Before(limit) {
 			high = middle
@@ -414,15 +460,12 @@ func (q *Queue) expire(ctx context.Context, s jetstream.StreamState) error {
 			low = m.Sequence + 1
 		}
 	}
-	if err := q.counting(ctx, func(s *Shed) *uint64 { return &s.Expired }, jetstream.WithPurgeSequence(low)); err != nil {
-		return fmt.Errorf("removing what is too old: %w", err)
-	}
-	return nil
+	return low, nil
 }
 
 // following returns the first message from a sequence number on with the subject, or nil.
-func (q *Queue) following(ctx context.Context, seq uint64, subject string) (*jetstream.RawStreamMsg, error) {
-	m, err := q.alerts.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+func following(ctx context.Context, stream jetstream.Stream, seq uint64, subject string) (*jetstream.RawStreamMsg, error) {
+	m, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
 	if err != nil && strings.Contains(err.Error(), "not found") {
 		return nil, nil
 	}
@@ -444,21 +487,30 @@ func (q *Queue) report() {
 	}
 	b.counts.Unlock()
 	for name, s := range fresh {
-		text := fmt.Sprintf("alerts for %s were shed: %d because the queue is full (%d MiB), %d because they were older than %v",
-			name, s.Full, q.cfg.Bytes>>20, s.Expired, q.cfg.Age)
-		q.cfg.Log(alert.Critical, "queue: "+text)
-		a := &alert.Alert{
-			UUID: alert.NewUUID(), Time: now.UTC(), Rule: "Saker internal: alerts shed", Priority: alert.Critical, Source: "internal", Internal: true, Message: text,
-			Fields: []alert.Field{
-				{Key: "destination", Value: alert.Value{Kind: alert.Text, Text: name}},
-				{Key: "full", Value: alert.Value{Kind: alert.Uint, Num: s.Full}},
-				{Key: "expired", Value: alert.Value{Kind: alert.Uint, Num: s.Expired}},
-			},
+		if s.Full+s.Expired > 0 {
+			q.reportShed("Saker internal: alerts shed", name, s.Full, s.Expired, fmt.Sprintf("alerts for %s were shed: %d because the queue is full (%d MiB), %d because they were older than %v",
+				name, s.Full, q.cfg.Bytes>>20, s.Expired, q.cfg.Age))
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
-		if err := q.Publish(ctx, a); err != nil {
-			q.cfg.Log(alert.Error, fmt.Sprintf("queue: reporting what was shed: %v", err))
+		if s.DeadFull+s.DeadExpired > 0 {
+			q.reportShed("Saker internal: dead letters given up", name, s.DeadFull, s.DeadExpired, fmt.Sprintf("dead letters of %s were given up: %d because there are too many (%d MiB), %d because they were older than %d days",
+				name, s.DeadFull, q.deadBytes>>20, s.DeadExpired, deadAge/(24*time.Hour)))
 		}
-		cancel()
+	}
+}
+
+func (q *Queue) reportShed(rule, name string, full, expired uint64, text string) {
+	q.cfg.Log(alert.Critical, "queue: "+text)
+	a := &alert.Alert{
+		UUID: alert.NewUUID(), Time: q.now().UTC(), Rule: rule, Priority: alert.Critical, Source: "internal", Internal: true, Message: text,
+		Fields: []alert.Field{
+			{Key: "destination", Value: alert.Value{Kind: alert.Text, Text: name}},
+			{Key: "full", Value: alert.Value{Kind: alert.Uint, Num: full}},
+			{Key: "expired", Value: alert.Value{Kind: alert.Uint, Num: expired}},
+		},
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	if err := q.Publish(ctx, a); err != nil {
+		q.cfg.Log(alert.Error, fmt.Sprintf("queue: reporting what was shed: %v", err))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -32,7 +33,14 @@ type Subscription struct {
 
 	mu    sync.Mutex
 	held  map[uint64]*Message // by sequence number
+	shed  map[string]floor    // by subject, "" for all: what was given up
 	again func()              // makes fetch ask anew; nil before it runs
+}
+
+// floor is the place in the queue before which all was given up, and how that counts.
+type floor struct {
+	below uint64
+	which func(*Shed) *uint64
 }
 
 // Message is an alert that was taken from the queue and not acknowledged yet.
@@ -45,8 +53,9 @@ type Message struct {
 	Seq   uint64    // its place in the queue
 	Only  bool      // it was written for this destination alone (PublishTo, Replay)
 
-	sub *Subscription
-	msg jetstream.Msg
+	sub  *Subscription
+	msg  jetstream.Msg
+	gone atomic.Bool
 }
 
 // subscribe makes the durable consumer, or takes up an earlier one.
@@ -61,7 +70,7 @@ func (q *Queue) subscribe(ctx context.Context, d Destination) (*Subscription, er
 	for p := alert.Emergency; p <= min(d.Minimum, alert.Debug); p++ {
 		c.FilterSubjects = append(c.FilterSubjects, q.subject(p))
 	}
-	s := &Subscription{q: q, name: d.Name, config: c, ready: make(chan struct{}), held: map[uint64]*Message{}, buffer: make(chan *Message, DefaultAhead+c.MaxAckPending)}
+	s := &Subscription{q: q, name: d.Name, config: c, ready: make(chan struct{}), held: map[uint64]*Message{}, shed: map[string]floor{}, buffer: make(chan *Message, DefaultAhead+c.MaxAckPending)}
 	old, err := q.alerts.Consumer(ctx, c.Durable)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
@@ -107,13 +116,17 @@ func (s *Subscription) Next(ctx context.Context) (*Message, error) {
 		return nil, ErrClosed
 	default:
 	}
-	select {
-	case m := <-s.buffer:
-		return m.decode(), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-s.q.done:
-		return nil, ErrClosed
+	for {
+		select {
+		case m := <-s.buffer:
+			if !m.Shed() {
+				return m.decode(), nil
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.q.done:
+			return nil, ErrClosed
+		}
 	}
 }
 
@@ -124,11 +137,15 @@ func (s *Subscription) Take() *Message {
 		return nil
 	default:
 	}
-	select {
-	case m := <-s.buffer:
-		return m.decode()
-	default:
-		return nil
+	for {
+		select {
+		case m := <-s.buffer:
+			if !m.Shed() {
+				return m.decode()
+			}
+		default:
+			return nil
+		}
 	}
 }
 
@@ -207,11 +224,16 @@ func (s *Subscription) hold(ctx context.Context, m jetstream.Msg) {
 	out := &Message{Raw: m.Data(), At: meta.Timestamp, Again: meta.NumDelivered > 1, sub: s, msg: m, Seq: meta.Sequence.Stream, Only: m.Subject() == s.q.subjectTo(s.name)}
 	s.mu.Lock()
 	_, twice := s.held[out.Seq]
-	if !twice {
+	f, gone := s.gone(out)
+	if !twice && !gone {
 		s.held[out.Seq] = out
 	}
 	s.mu.Unlock()
-	if twice {
+	if gone { // while it was on its way
+		s.q.countShed(s.name, f.which, 1)
+		_ = m.Ack() // there is nothing that could come again
+	}
+	if twice || gone {
 		return
 	}
 	select {
@@ -227,6 +249,35 @@ func (m *Message) Ack() error {
 		return fmt.Errorf("acknowledging an alert of %s: %w", m.sub.name, err)
 	}
 	return nil
+}
+
+// Shed says whether the message has been given up because of the bounds of the queue since it was taken. It is counted as shed, and is not to
+// be delivered any more.
+func (m *Message) Shed() bool { return m.gone.Load() }
+
+// gone returns the floor that a message is below, if there is one.
+func (s *Subscription) gone(m *Message) (floor, bool) {
+	for _, subject := range []string{"", m.msg.Subject()} {
+		if f := s.shed[subject]; m.Seq < f.below {
+			return f, true
+		}
+	}
+	return floor{}, false
+}
+
+// drop gives up what is held of the subject, "" for all, and below the floor, and returns how much that is.
+func (s *Subscription) drop(subject string, f floor) (n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shed[subject] = f
+	for seq, m := range s.held {
+		if _, gone := s.gone(m); gone {
+			m.gone.Store(true)
+			delete(s.held, seq)
+			n++
+		}
+	}
+	return n
 }
 
 func (m *Message) release() {
@@ -248,14 +299,14 @@ func (s *Subscription) prolong() {
 	}
 }
 
-// oldest returns when the oldest alert that is held was written; zero when none is.
-func (s *Subscription) oldest() (at time.Time) {
+// oldest returns the oldest alert that is held, or nil.
+func (s *Subscription) oldest() (first *Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range s.held {
-		if at.IsZero() || m.At.Before(at) {
-			at = m.At
+		if first == nil || m.Seq < first.Seq {
+			first = m
 		}
 	}
-	return at
+	return first
 }

@@ -36,14 +36,24 @@ func (m *Message) Bury(ctx context.Context, reason string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	answer, err := q.conn.RequestMsgWithContext(ctx, letter)
-	if err == nil {
-		err = readAck(answer)
-	}
-	if err != nil {
+	if err := q.keepDead(ctx, letter); err != nil {
 		return fmt.Errorf("keeping a dead letter of %s: %w", m.sub.name, err)
 	}
 	return m.Ack()
+}
+
+// keepDead writes a dead letter, for which it makes room.
+func (q *Queue) keepDead(ctx context.Context, letter *nats.Msg) error {
+	q.graves.Lock()
+	defer q.graves.Unlock()
+	if err := q.makeRoomForDead(ctx, int64(letter.Size()+overhead)); err != nil {
+		return err
+	}
+	answer, err := q.conn.RequestMsgWithContext(ctx, letter)
+	if err != nil {
+		return err
+	}
+	return readAck(answer)
 }
 
 // headerText makes one line of a text, as headers need.
@@ -118,7 +128,7 @@ func (q *Queue) Replay(ctx context.Context, destination string, seq uint64) (n i
 			it.header = nats.Header{headerInternal: {"1"}}
 		}
 		if failed = q.write(ctx, it); failed == nil {
-			failed = q.dead.DeleteMsg(ctx, d.Seq)
+			failed = q.removeDead(ctx, d.Seq)
 		}
 		if failed != nil {
 			failed = fmt.Errorf("replaying dead letter %d of %s: %w", d.Seq, d.Destination, failed)
@@ -128,6 +138,13 @@ func (q *Queue) Replay(ctx context.Context, destination string, seq uint64) (n i
 		return true
 	})
 	return n, errors.Join(err, failed, gone)
+}
+
+// removeDead removes a dead letter that is in the queue again.
+func (q *Queue) removeDead(ctx context.Context, seq uint64) error {
+	q.graves.Lock()
+	defer q.graves.Unlock()
+	return q.dead.DeleteMsg(ctx, seq)
 }
 
 // serves says whether the queue keeps alerts for a destination: whether it has a consumer.

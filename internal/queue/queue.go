@@ -41,8 +41,8 @@ const (
 
 // The bounds of dead letters.
 const (
-	deadBytes = 256 << 20
-	deadAge   = 30 * 24 * time.Hour
+	mostDeadBytes = 256 << 20
+	deadAge       = 30 * 24 * time.Hour
 )
 
 // Largest is the size in bytes of the largest alert that the queue takes, encoded.
@@ -109,6 +109,7 @@ type Queue struct {
 	dead   jetstream.Stream
 	notes  jetstream.Stream // nil until there is one
 	noted  sync.Mutex       // of notes
+	graves sync.Mutex       // held while dead letters are written or removed, so that those that are given up can be counted
 	subs   map[string]*Subscription
 	atomic bool // the server knows atomic batches
 
@@ -120,6 +121,7 @@ type Queue struct {
 	publishers sync.WaitGroup
 	cancel     context.CancelFunc
 	workers    sync.WaitGroup
+	deadBytes  int64                 // bound of dead letters; less in tests
 	free       func() (int64, error) // bytes of the disk; replaced in tests
 	now        func() time.Time
 	syncs      atomic.Uint64 // batches written
@@ -147,7 +149,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if strings.ContainsAny(cfg.Name, ".*> \t/\\") {
 		return nil, fmt.Errorf("opening the queue: its name is %q, it must be one word without dots, slashes and wildcards", cfg.Name)
 	}
-	q := &Queue{cfg: cfg, in: make(chan *item, batchCount), done: make(chan struct{}), subs: map[string]*Subscription{}, now: time.Now}
+	q := &Queue{cfg: cfg, in: make(chan *item, batchCount), done: make(chan struct{}), subs: map[string]*Subscription{}, now: time.Now, deadBytes: mostDeadBytes}
 	q.free = func() (int64, error) { return freeBytes(cfg.Dir) }
 	err := q.connect()
 	if err == nil {
@@ -185,9 +187,9 @@ func (q *Queue) setUp(ctx context.Context) (err error) {
 		return fmt.Errorf("making the stream %s: %w", c.Name, err)
 	}
 	q.atomic = q.alerts.CachedInfo().Config.AllowAtomicPublish
-	d := jetstream.StreamConfig{
+	d := jetstream.StreamConfig{ // without bounds, which JetStream would keep without a word
 		Name: q.cfg.Name + "-dead", Subjects: []string{q.cfg.Name + ".dead.*"}, Storage: jetstream.FileStorage, Replicas: q.cfg.Bus.replicas(),
-		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld, MaxBytes: deadBytes, MaxAge: deadAge, MaxMsgSize: Largest + 8192,
+		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: -1, MaxMsgSize: Largest + 8192,
 	}
 	if q.dead, err = q.js.CreateOrUpdateStream(ctx, d); err != nil {
 		return fmt.Errorf("making the stream %s: %w", d.Name, err)

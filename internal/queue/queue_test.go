@@ -381,16 +381,12 @@ func TestShedFails(t *testing.T) {
 func TestExpire(t *testing.T) {
 	q := open(t, Config{Dir: t.TempDir(), Age: time.Hour, Destinations: to("away")})
 	publish(t, q, alert.Notice, "a", "b", "c")
-	var first time.Time
-	for m, want := range []string{"a"} {
-		_ = m
-		got := take(t, q, "away", 1)[0]
-		if got.Alert.Rule != want {
-			t.Fatalf("got %s", got.Alert.Rule)
-		}
-		first = got.At
+	held := take(t, q, "away", 1)[0]
+	if held.Alert.Rule != "a" {
+		t.Fatalf("got %s", held.Alert.Rule)
 	}
-	m, err := q.following(t.Context(), 2, "saker.>")
+	first := held.At
+	m, err := following(t.Context(), q.alerts, 2, "saker.>")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -411,9 +407,70 @@ func TestExpire(t *testing.T) {
 	if err := q.tendOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = q.Stats(t.Context()); err != nil || s.Alerts != 0 {
-		t.Errorf("%+v, %v: want no alerts", s, err)
+	if s, err = q.Stats(t.Context()); err != nil || s.Alerts != 0 || s.Destinations[0].Shed.Expired != 3 || s.Destinations[0].Oldest != 0 {
+		t.Errorf("%+v, %v: want no alerts, 3 that have expired, and none in delivery", s, err)
 	}
+	if !held.Shed() {
+		t.Error("the alert that was taken is not shed")
+	}
+	nothing(t, q, "away")
+}
+
+// TestShedHeld sheds what a destination was given and has not acknowledged: that is counted, too.
+func TestShedHeld(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Bytes: 100 << 10, Destinations: to("away")})
+	first := make1("first", alert.Debug)
+	if err := q.Publish(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, q, alert.Notice, "severe")
+	held := take(t, q, "away", 2)
+	published := 2
+	for shed := false; !shed; {
+		a := make1(fmt.Sprint(published), alert.Debug)
+		a.Message = strings.Repeat("x", 5000)
+		if err := q.Publish(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		published++
+		s, err := q.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shed = s.Alerts < uint64(published)
+	}
+	s, err := q.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shed := s.Destinations[0].Shed.Full; shed+s.Alerts != uint64(published) || shed < 2 {
+		t.Errorf("of %d alerts %d are kept and %d counted as shed", published, s.Alerts, shed)
+	}
+	if !held[0].Shed() || held[1].Shed() {
+		t.Errorf("shed: the debug alert %v, want true; the notice %v, want false", held[0].Shed(), held[1].Shed())
+	}
+	ack(t, held[1])
+	for m := range s.Alerts - 1 {
+		if got := take(t, q, "away", 1)[0]; got.Shed() {
+			t.Errorf("alert %d that is given out, %s, is shed", m, got.Alert.Rule)
+		} else {
+			ack(t, got)
+		}
+	}
+	nothing(t, q, "away")
+}
+
+// TestShedOnTheWay sheds an alert that is on its way to a destination.
+func TestShedOnTheWay(t *testing.T) {
+	q := open(t, Config{Dir: t.TempDir(), Destinations: to("d")})
+	q.Subscription("d").drop(q.subject(alert.Notice), floor{3, func(s *Shed) *uint64 { return &s.Full }})
+	publish(t, q, alert.Notice, "a")
+	publish(t, q, alert.Error, "b")
+	publish(t, q, alert.Notice, "c")
+	if got := rules(take(t, q, "d", 2)); got != "b c" {
+		t.Errorf("got %s", got)
+	}
+	state(t, q, "d", func(s DestinationStats) bool { return s.Shed.Full == 1 && s.Queued == 2 })
 }
 
 // TestDisk refuses alerts while there is no room, and takes them afterwards.
@@ -489,6 +546,94 @@ func TestDead(t *testing.T) {
 		t.Errorf("pager duty gets %s", got)
 	}
 	state(t, q, "slack", func(s DestinationStats) bool { return s.Dead == 1 && s.Queued == 2 })
+}
+
+// TestDeadBounds gives up the oldest dead letters for new ones, and those that are too old. Each is counted and reported.
+func TestDeadBounds(t *testing.T) {
+	var mu sync.Mutex
+	var logged []string
+	dir := t.TempDir()
+	q := open(t, Config{Dir: dir, Destinations: to("slack", "pager", "reads")})
+	old, err := q.js.Stream(t.Context(), "saker-dead")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := old.CachedInfo().Config // as an earlier version has made it
+	c.Discard, c.MaxBytes, c.MaxAge = jetstream.DiscardOld, 256<<20, deadAge
+	if _, err := q.js.UpdateStream(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	q.Close()
+	q = open(t, Config{Dir: dir, Destinations: to("slack", "pager", "reads"), Log: func(_ alert.Priority, s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		logged = append(logged, s)
+	}})
+	q.graves.Lock()
+	q.deadBytes = 20 << 10
+	q.graves.Unlock()
+	q.bounds.counts.Lock()
+	q.bounds.reported = q.now() // so that no report comes between
+	q.bounds.counts.Unlock()
+	const buried = 60
+	for i := range buried {
+		a := make1(fmt.Sprint(i), alert.Notice)
+		a.Message = strings.Repeat("x", 1000)
+		if err := q.Publish(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		name, other := "slack", "pager"
+		if i%3 == 0 {
+			name, other = other, name
+		}
+		if err := take(t, q, name, 1)[0].Bury(t.Context(), "400"); err != nil {
+			t.Fatal(err)
+		}
+		ack(t, take(t, q, other, 1)...)
+		ack(t, take(t, q, "reads", 1)...)
+	}
+	shed := func(name string) Shed {
+		q.bounds.counts.Lock()
+		defer q.bounds.counts.Unlock()
+		return q.bounds.shed[name]
+	}
+	s, err := q.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, gone := s.Destinations[0].Dead+s.Destinations[1].Dead, s.Destinations[0].Shed.DeadFull+s.Destinations[1].Shed.DeadFull
+	if left+gone != buried || left < 10 || left > 18 || s.Destinations[1].Shed.DeadFull*3 < gone-6 || s.Destinations[1].Shed.DeadFull*3 > gone+6 {
+		t.Errorf("%d are left and %d counted as given up, of which the pager has %d", left, gone, s.Destinations[1].Shed.DeadFull)
+	}
+	if err := q.DeadLetters(t.Context(), "", func(d Dead) bool {
+		if d.Alert.Rule != fmt.Sprint(gone) {
+			t.Errorf("the oldest left is %s, want %d", d.Alert.Rule, gone)
+		}
+		return false
+	}); err != nil {
+		t.Fatal(err)
+	}
+	q.bounds.mu.Lock()
+	q.now = func() time.Time { return time.Now().Add(deadAge + time.Hour) }
+	q.bounds.mu.Unlock()
+	if err := q.expireDead(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := shed("slack"), shed("pager"); a.DeadExpired+b.DeadExpired != left {
+		t.Errorf("%+v, %+v: want all %d that were left as too old", a, b, left)
+	}
+	q.report()
+	reports := take(t, q, "reads", 2)
+	for _, m := range reports {
+		if m.Alert.Rule != "Saker internal: dead letters given up" || !m.Alert.Internal || len(m.Alert.UUID) != 36 {
+			t.Errorf("the report is %+v", m.Alert)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := fmt.Sprintf("dead letters of pager were given up: %d because there are too many", s.Destinations[1].Shed.DeadFull); !strings.Contains(strings.Join(logged, "\n"), want) {
+		t.Errorf("logged %q, want %s", logged, want)
+	}
 }
 
 // TestDeadOfNobody does not replay what no destination would take.

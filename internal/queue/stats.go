@@ -3,10 +3,9 @@ package queue
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/saker-sec/saker/internal/alert"
 )
 
 // Stats is the state of the queue.
@@ -25,6 +24,7 @@ type DestinationStats struct {
 	Name   string
 	Queued uint64        // not acknowledged
 	Oldest time.Duration // age of the oldest that is being delivered
+	UUID   string        // of that one
 	Dead   uint64        // dead letters kept
 	Shed   Shed          // since the start
 }
@@ -74,20 +74,19 @@ func (q *Queue) Stats(ctx context.Context) (Stats, error) {
 	if err := list.Err(); err != nil {
 		return s, fmt.Errorf("asking for the state of the queue: %w", err)
 	}
-	info, err = q.dead.Info(ctx, jetstream.WithSubjectFilter(q.cfg.Name+".dead.*"))
+	dead, err := q.countDead(ctx)
 	if err != nil {
-		return s, fmt.Errorf("asking for the dead letters: %w", err)
-	}
-	dead := map[string]uint64{}
-	for subject, n := range info.State.Subjects {
-		dead[unescape(strings.TrimPrefix(subject, q.cfg.Name+".dead."))] = n
+		return s, err
 	}
 	q.bounds.counts.Lock()
 	defer q.bounds.counts.Unlock()
 	for _, d := range q.cfg.Destinations {
 		out := DestinationStats{Name: d.Name, Queued: queued[d.Name], Dead: dead[d.Name], Shed: q.bounds.shed[d.Name]}
-		if at := q.subs[d.Name].oldest(); !at.IsZero() {
-			out.Oldest = q.now().Sub(at)
+		if m := q.subs[d.Name].oldest(); m != nil {
+			out.Oldest = q.now().Sub(m.At)
+			if a, err := alert.Decode(m.Raw); err == nil {
+				out.UUID = a.UUID
+			}
 		}
 		s.Destinations = append(s.Destinations, out)
 	}

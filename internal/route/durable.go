@@ -285,6 +285,21 @@ func (d *destination) say(err error, consequence string) {
 	}
 }
 
+// sayFailed logs that an attempt failed, and from time to time that it still does: for which alert, so that one that a destination cannot take,
+// and that holds up the others, is found.
+func (d *destination) sayFailed(err error, m *durable.Message) {
+	now := time.Now()
+	if !d.trouble.begin(err, now) {
+		return
+	}
+	consequence := "its alerts are kept and tried again"
+	if failures, lasted := d.trouble.lasting(now); lasted >= remindEvery {
+		consequence = fmt.Sprintf("that is so for %v and %d attempts, the alert %s of rule %q is kept and tried again before others (maxattempts would bound that)",
+			lasted.Round(time.Minute), failures, m.Alert.UUID, m.Alert.Rule)
+	}
+	d.log(alert.Error, fmt.Sprintf("%s: %v; %s", d.Name, err, consequence))
+}
+
 func (d *destination) recover() {
 	if failures, lasted := d.trouble.end(time.Now()); failures > 0 {
 		d.log(alert.Notice, fmt.Sprintf("%s works again after %v and %d failed attempts", d.Name, lasted.Round(time.Millisecond), failures))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -352,6 +353,57 @@ func TestPoison(t *testing.T) {
 		return true
 	}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestShed has alerts that make the destination fail, one by one and together, until the queue sheds them. Others come to their turn then.
+func TestShed(t *testing.T) {
+	fail := func(rules string) error {
+		if strings.Contains(rules, "poison") {
+			return errors.New("500")
+		}
+		return nil
+	}
+	for name, s := range map[string]route.Sink{
+		"alone": &fake{send: fail},
+		"together": &batched{fake: &fake{send: fail}, ok: true, bytes: 1 << 20, together: func(rules []string) []error {
+			if err := fail(strings.Join(rules, " ")); err != nil {
+				return slices.Repeat([]error{err}, len(rules))
+			}
+			return nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, err := queue.Open(t.Context(), queue.Config{Dir: t.TempDir(), Bytes: 100 << 10, Destinations: []queue.Destination{{Name: "d", Minimum: alert.Debug}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer q.Close()
+			poison := &alert.Alert{Time: time.Unix(1, 0), UUID: "that one", Rule: "poison", Priority: alert.Debug, Message: strings.Repeat("m", 10<<10)}
+			for range 2 {
+				if err := q.Publish(t.Context(), poison); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d, err := route.Deliver(q, []route.Destination{{Name: "d", Open: sink(s), MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close(t.Context())
+			until(t, d, 0, func(s route.DestinationStats) bool {
+				return s.Retried > 3 && s.UUID == "that one" && s.Trouble == "500"
+			})
+			severe := *poison
+			severe.Rule, severe.Priority = "severe", alert.Error
+			for range 8 {
+				if err := q.Publish(t.Context(), &severe); err != nil {
+					t.Fatal(err)
+				}
+			}
+			until(t, d, 0, func(s route.DestinationStats) bool {
+				return s.Sent == 8 && s.Shed.Full == 2 && s.Queued == 0 && s.Trouble == ""
+			})
+		})
 	}
 }
 

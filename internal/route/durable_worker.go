@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/saker-sec/saker/internal/alert"
@@ -160,8 +161,16 @@ func (w *worker) deliver(batch []*durable.Message) bool {
 	}
 	for _, m := range batch {
 		line := w.encoding.append(nil, m.Alert)
-		err := w.try(attempts, func(ctx context.Context) error { return w.sink.Send(ctx, m.Alert, line) })
-		if errors.Is(err, errStopped) || !w.settle(m, err) {
+		next := func() *durable.Message {
+			if m.Shed() {
+				return nil
+			}
+			return m
+		}
+		err := w.try(attempts, next, func(ctx context.Context) error { return w.sink.Send(ctx, m.Alert, line) })
+		switch {
+		case errors.Is(err, errShed):
+		case errors.Is(err, errStopped) || !w.settle(m, err):
 			return false
 		}
 	}
@@ -178,7 +187,13 @@ func (w *worker) deliverTogether(batch []*durable.Message) (left []*durable.Mess
 		}
 	}
 	stuck := false
-	err := w.try(attempts, func(ctx context.Context) error {
+	next := func() *durable.Message {
+		if batch = slices.DeleteFunc(batch, (*durable.Message).Shed); len(batch) == 0 {
+			return nil
+		}
+		return batch[0]
+	}
+	err := w.try(attempts, next, func(ctx context.Context) error {
 		alerts := make([]*alert.Alert, len(batch))
 		for i, m := range batch {
 			alerts[i] = m.Alert
@@ -229,6 +244,9 @@ func (w *worker) settle(m *durable.Message, err error) bool {
 // errStopped is the end of the attempts because the program ends.
 var errStopped = errors.New("stopped")
 
+// errShed is the end of the attempts because the queue has given up what they were for. It has counted that.
+var errShed = errors.New("shed")
+
 // givenUp is the failure of the last attempt that is made.
 type givenUp struct {
 	error
@@ -241,9 +259,14 @@ func (e givenUp) Error() string { return fmt.Sprintf("%v (after %d attempts)", e
 // Unwrap returns the failure.
 func (e givenUp) Unwrap() error { return e.error }
 
-// try makes attempts until one succeeds (nil), none is to be made any more (errStopped), or none will succeed. 0 attempts are any number.
-func (w *worker) try(attempts int, send func(context.Context) error) error {
+// try makes attempts until one succeeds (nil), none is to be made any more (errStopped, errShed), or none will succeed. 0 attempts are any
+// number. Next returns the first alert that they are for; nil is that there is none any more.
+func (w *worker) try(attempts int, next func() *durable.Message, send func(context.Context) error) error {
 	for attempt := 1; ; attempt++ {
+		m := next()
+		if m == nil {
+			return errShed
+		}
 		if !w.gate.enter(w.taking) {
 			return errStopped
 		}
@@ -269,7 +292,7 @@ func (w *worker) try(attempts int, send func(context.Context) error) error {
 		if attempts > 0 && attempt >= attempts {
 			return givenUp{err, w.Attempts}
 		}
-		w.say(err, "its alerts are kept and tried again")
+		w.sayFailed(err, m)
 		if !w.gate.pause(w.taking, attempt-1, err) {
 			return errStopped
 		}

@@ -2,8 +2,11 @@ package route
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/saker-sec/saker/internal/alert"
@@ -33,6 +36,24 @@ func (w *watched) AfterFunc(f func()) func() bool {
 type batches struct{}
 
 func (batches) SendBatch(context.Context, []*alert.Alert) []error { return nil }
+
+// TestFailedForLong says from time to time what fails, and which alert that holds up.
+func TestFailedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		d := newDestination(Destination{Name: "pager"}, nil, t.Context(), t.Context(), j.log)
+		m := &durable.Message{Alert: &alert.Alert{UUID: "that one", Rule: "r"}}
+		for range 4 * 60 {
+			d.sayFailed(errors.New("500"), m)
+			time.Sleep(time.Minute)
+		}
+		lines := j.take()
+		if len(lines) != 4 || !strings.Contains(lines[0], "its alerts are kept and tried again") ||
+			!strings.Contains(lines[2], `pager: 500; that is so for 2h0m0s and 121 attempts, the alert that one of rule "r" is kept`) {
+			t.Errorf("%d lines: %q", len(lines), lines)
+		}
+	})
+}
 
 // TestCollect leaves nothing behind when it has collected a batch: a process does so as long as it runs.
 func TestCollect(t *testing.T) {

@@ -2,6 +2,7 @@ package route_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ func TestKeep(t *testing.T) {
 		copied.UUID = "u"
 		return &copied
 	}
-	r := route.New(route.Config{Log: log, Drain: time.Minute, Outputs: []route.Output{{Name: "forward", Sink: route.Keep(q, prepare, log)}}})
+	r := route.New(route.Config{Log: log, Drain: time.Minute, Outputs: []route.Output{{Name: "forward", Sink: route.NewKeeper(q, log).Sink(prepare)}}})
 	var want []string
 	const n = 2000
 	for i := range n {
@@ -54,13 +55,70 @@ func TestKeep(t *testing.T) {
 	if len(lines) != 1 || !strings.HasPrefix(lines[0], "1 alert not forwarded: the alert is larger than") {
 		t.Errorf("the log has %q", lines)
 	}
+}
+
+// TestKeepAcrossRouters has a queue that cannot be written to for a while, in which another router takes the place of the first. Every alert is
+// written once, and named once.
+func TestKeepAcrossRouters(t *testing.T) {
+	f := &fake{}
+	q, d := start(t, t.TempDir(), route.Destination{Name: "d", Open: sink(f)})
+	k := route.NewKeeper(q, func(_ alert.Priority, line string) { t.Log(line) })
+	router := func(broken bool, drain time.Duration) *route.Router {
+		return route.New(route.Config{Drain: drain, Outputs: []route.Output{{
+			Name: "forward", MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond,
+			Sink: failing{k.Sink(func(a *alert.Alert) *alert.Alert {
+				copied := *a
+				copied.UUID = alert.NewUUID()
+				return &copied
+			}), broken},
+		}}})
+	}
+	old, next := router(true, 50*time.Millisecond), router(false, time.Minute)
+	next.Publish(&alert.Alert{Time: time.Unix(1, 0), Rule: "r0", Priority: alert.Notice, Message: "m"})
+	until(t, d, 0, func(s route.DestinationStats) bool { return s.Sent == 1 }) // nothing is left to it but to be woken
+	const n = 1500
+	for i := range n - 1 {
+		old.Publish(&alert.Alert{Time: time.Unix(1, 0), Rule: fmt.Sprint("r", i+1), Priority: alert.Notice, Message: "m"})
+	}
+	if err := old.HandOver(t.Context(), next); err != nil {
+		t.Error(err)
+	}
+	until(t, d, 0, func(s route.DestinationStats) bool { return s.Sent == n })
+	seen := map[string]bool{}
+	for r := range strings.FieldsSeq(f.got()) {
+		seen[r] = true
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d alerts arrive", len(seen), n)
+	}
+	if err := errors.Join(next.Close(t.Context()), k.Close()); err != nil {
+		t.Error(err)
+	}
 	// A queue that cannot be written to: what is left is said at the end.
 	q.Close()
-	r = route.New(route.Config{Log: log, Drain: 50 * time.Millisecond, Outputs: []route.Output{{Name: "forward", Sink: route.Keep(q, prepare, log)}}})
-	r.Publish(&alert.Alert{Time: time.Unix(1, 0), Rule: "late"})
+	last := router(false, 50*time.Millisecond)
+	last.Publish(&alert.Alert{Time: time.Unix(1, 0), Rule: "late"})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := r.Close(ctx); err == nil || !strings.Contains(err.Error(), `closing the "forward" output: 1 alert could not be written to the queue`) {
+	_ = last.Close(ctx) // it may still have it itself
+	if err := k.Close(); err == nil || err.Error() != "forwarding: 1 alert could not be written to the queue" {
 		t.Errorf("closing: %v", err)
 	}
 }
+
+// failing is a sink whose flushes fail if it is broken, as those to a full disk do.
+type failing struct {
+	route.Sink
+	broken bool
+}
+
+func (f failing) Flush(ctx context.Context) error {
+	if f.broken {
+		return errors.New("the disk is full")
+	}
+	return f.Sink.(route.Flusher).Flush(ctx)
+}
+
+func (f failing) Wake() <-chan struct{} { return f.Sink.(route.Waker).Wake() }
+
+func (f failing) Close(ctx context.Context) error { return f.Sink.(route.Closer).Close(ctx) }

@@ -58,6 +58,9 @@ func (b backoff) pause(attempt int, err error) time.Duration {
 // sayEvery is the shortest time between two lines about different failures of one output.
 const sayEvery = time.Second
 
+// remindEvery is the time after which the failure that was logged last is logged again while it lasts.
+const remindEvery = time.Hour
+
 // trouble is what there is to say about an output that fails. One goroutine changes it, others read its text.
 type trouble struct {
 	mu       sync.Mutex
@@ -68,7 +71,7 @@ type trouble struct {
 	failures uint64
 }
 
-// begin notes a failure and says whether to log it: when it is not the one that was logged last, and not too soon after.
+// begin notes a failure and says whether to log it: when it is not the one that was logged last, or that is long ago, and not too soon after.
 func (t *trouble) begin(err error, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,7 +80,7 @@ func (t *trouble) begin(err error, now time.Time) bool {
 	}
 	t.failures++
 	t.last = err.Error()
-	if t.last == t.logged || t.failures > 1 && now.Sub(t.loggedAt) < sayEvery {
+	if t.last == t.logged && now.Sub(t.loggedAt) < remindEvery || t.failures > 1 && now.Sub(t.loggedAt) < sayEvery {
 		return false
 	}
 	t.logged, t.loggedAt = t.last, now
@@ -103,6 +106,13 @@ func (t *trouble) end(now time.Time) (failures uint64, lasted time.Duration) {
 	failures, lasted = t.failures, now.Sub(t.since)
 	t.last, t.logged, t.failures = "", "", 0
 	return failures, lasted
+}
+
+// lasting returns how many failures there have been since the last success, and for how long.
+func (t *trouble) lasting(now time.Time) (failures uint64, lasted time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failures, now.Sub(t.since)
 }
 
 // text returns the last failure, or "" when the last delivery succeeded.

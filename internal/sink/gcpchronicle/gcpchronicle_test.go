@@ -17,7 +17,7 @@ var collected = regexp.MustCompile(`"collectionTime":"[^"]*"`)
 func Test(t *testing.T) {
 	g := sinktest.ServeGoogle(t)
 	sinktest.HTTP{
-		Prefix: "gcp.chronicle", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403},
+		Prefix: "gcp.chronicle", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403, 404},
 		Open: func(v setting.Values) (route.Sink, error) { return setting.Open("gcp.chronicle", v, gcpchronicle.New) },
 		Settings: func(url string) setting.Values {
 			return setting.Values{"gcp.chronicle.projectid": "p", "gcp.chronicle.instanceid": "i", "gcp.chronicle.region": "eu", "gcp.chronicle.endpoint": url, "gcp.credentials": g.Credentials}

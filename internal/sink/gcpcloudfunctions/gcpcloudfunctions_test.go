@@ -14,7 +14,7 @@ import (
 func Test(t *testing.T) {
 	g := sinktest.ServeGoogle(t)
 	sinktest.HTTP{
-		Prefix: "gcp.cloudfunctions", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403},
+		Prefix: "gcp.cloudfunctions", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403, 404},
 		Open: func(v setting.Values) (route.Sink, error) {
 			return setting.Open("gcp.cloudfunctions", v, gcpcloudfunctions.New)
 		},

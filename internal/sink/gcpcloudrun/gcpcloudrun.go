@@ -37,7 +37,7 @@ type Sink struct{ sender *httpsink.Sender }
 
 // New returns a sink. It fails when the address or the credentials cannot be used.
 func New(cfg Config) (*Sink, error) {
-	c := httpsink.Config{Name: "gcpcloudrun", URL: cfg.Endpoint, Options: cfg.Google.HTTP}
+	c := httpsink.Config{Name: "gcpcloudrun", URL: cfg.Endpoint, Options: cfg.Google.HTTP, Denied: true, Absent: true}
 	var sender *httpsink.Sender
 	var err error
 	if cfg.JWT != "" {

@@ -18,7 +18,7 @@ func open(v setting.Values) (route.Sink, error) {
 func Test(t *testing.T) {
 	g := sinktest.ServeGoogle(t)
 	sinktest.HTTP{
-		Prefix: "gcp.cloudrun", Secrets: []string{sinktest.IdentityToken, g.Key}, Retried: []int{403},
+		Prefix: "gcp.cloudrun", Secrets: []string{sinktest.IdentityToken, g.Key}, Retried: []int{403, 404},
 		Open: open,
 		Settings: func(url string) setting.Values {
 			return setting.Values{"gcp.cloudrun.endpoint": url + "/alert", "gcp.credentials": g.Credentials}

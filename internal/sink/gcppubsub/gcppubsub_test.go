@@ -17,7 +17,7 @@ import (
 func Test(t *testing.T) {
 	g := sinktest.ServeGoogle(t)
 	sinktest.HTTP{
-		Prefix: "gcp.pubsub", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403},
+		Prefix: "gcp.pubsub", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403, 404},
 		Open: func(v setting.Values) (route.Sink, error) { return setting.Open("gcp.pubsub", v, gcppubsub.New) },
 		Settings: func(url string) setting.Values {
 			return setting.Values{"gcp.pubsub.projectid": "p", "gcp.pubsub.topic": "t", "gcp.pubsub.endpoint": url, "gcp.pubsub.customattributes": "team:a b", "gcp.credentials": g.Credentials}

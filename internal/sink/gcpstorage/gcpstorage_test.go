@@ -17,7 +17,7 @@ import (
 func Test(t *testing.T) {
 	g := sinktest.ServeGoogle(t)
 	sinktest.HTTP{
-		Prefix: "gcp.storage", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403},
+		Prefix: "gcp.storage", Secrets: []string{sinktest.AccessToken, g.Key}, Retried: []int{403, 404},
 		Open: func(v setting.Values) (route.Sink, error) { return setting.Open("gcp.storage", v, gcpstorage.New) },
 		Settings: func(url string) setting.Values {
 			return setting.Values{"gcp.storage.bucket": "alerts", "gcp.storage.prefix": "falco", "gcp.storage.endpoint": url, "gcp.credentials": g.Credentials}
@@ -45,7 +45,7 @@ func TestAgain(t *testing.T) {
 		t.Errorf("the object is there: %v", err)
 	}
 	err := open(sinktest.ServeStatus(t, 404, "{\n  \"error\": {\n    \"message\": \"The specified bucket does not exist.\"\n  }\n}")).Send(t.Context(), a, nil)
-	if err == nil || !route.Permanent(err) || !strings.Contains(err.Error(), "The specified bucket does not exist.") {
+	if err == nil || route.Permanent(err) || !strings.Contains(err.Error(), "The specified bucket does not exist.") {
 		t.Errorf("no bucket: %v", err)
 	}
 	var names []string

@@ -66,7 +66,8 @@ func (c Config) sender(cfg httpsink.Config, fetch func(context.Context, *proof) 
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 	}
 	tokens := httpsink.Tokens{Fetch: func(ctx context.Context) (httpsink.Bearer, error) { return fetch(ctx, p) }}
-	cfg.Options, cfg.Token, cfg.Denied = c.HTTP, tokens.Header, true // 403 is what IAM answers, and some quotas
+	cfg.Options, cfg.Token = c.HTTP, tokens.Header
+	cfg.Denied, cfg.Absent = true, true // 403 is what IAM answers, and some quotas; 404 is a topic, bucket or function that is to be made
 	return httpsink.New(cfg)
 }
 

@@ -105,6 +105,11 @@ func permanent(code int) bool {
 	return code < 500
 }
 
+// permanent is the same for an answer of the destination.
+func (s *Sender) permanent(code int) bool {
+	return permanent(code) && !(s.cfg.Denied && code == http.StatusForbidden) && !(s.cfg.Absent && code == http.StatusNotFound)
+}
+
 // longestPause bounds what a server can ask for.
 const longestPause = time.Hour
 

@@ -46,6 +46,7 @@ type Config struct {
 	Secrets  []string          // what else must not be in an error: a key that is in bodies
 	Gzip     bool              // compress bodies
 	Denied   bool              // the server says with status 403, where others say 401, that it does not take the credentials
+	Absent   bool              // status 404 says of the address, not of what is sent, that it is not there yet
 	// Token returns the Authorization header of a request, for credentials that change. It gets the header that the server has
 	// just refused with status 401, or "", and is to return another one then. Its errors are never permanent: they say nothing
 	// of the alert. Nil is none.
@@ -282,7 +283,7 @@ func (s *Sender) do(ctx context.Context, r Request, token string) ([]byte, error
 		text += " (the answer broke off)"
 	}
 	e := s.errorf(nil, "%s", text)
-	e.Code, e.Body, e.permanent = answer.StatusCode, body, permanent(answer.StatusCode) && !(s.cfg.Denied && answer.StatusCode == http.StatusForbidden)
+	e.Code, e.Body, e.permanent = answer.StatusCode, body, s.permanent(answer.StatusCode)
 	e.after, e.asked = retryAfter(answer.Header.Get("Retry-After"), time.Now())
 	return nil, e
 }

@@ -105,6 +105,9 @@ func (s *Sink) SendBatch(ctx context.Context, alerts []*alert.Alert) []error {
 		if ns != "" && ns != s.cfg.FalcoNamespace && kubeapi.NoNamespace(err) {
 			err = s.update(ctx, s.cfg.FalcoNamespace, results)
 		}
+		if kubeapi.Code(err) == http.StatusNotFound || kubeapi.NoNamespace(err) {
+			err = httpsink.Passing(err) // our namespace, or the definitions of reports, are still to be made
+		}
 		if err == nil {
 			continue
 		}

@@ -200,16 +200,16 @@ func TestNamespaces(t *testing.T) {
 	send(t, open(t, config, "falconamespace=default"), one("f", alert.Error, "k8s.ns.name=nowhere"))
 	expect(t, k, namespaced("default"), "f")
 	err := open(t, config, "falconamespace=nowhere2").Send(t.Context(), one("g", alert.Error, "k8s.ns.name=nowhere"), nil)
-	if err == nil || !route.Permanent(err) || !strings.Contains(err.Error(), `namespaces \"nowhere2\" not found`) {
+	if err == nil || route.Permanent(err) || !strings.Contains(err.Error(), `namespaces \"nowhere2\" not found`) {
 		t.Errorf("no namespace at all: %v", err)
 	}
 }
 
-// TestErrors gives each alert of a batch its own error, and says what to install.
+// TestErrors gives each alert of a batch its own error, and says what to install. That may still come, so none is given up.
 func TestErrors(t *testing.T) {
 	k := sinktest.NewKubernetes(group + "/policyreports") // the definition of the cluster's is not installed
 	errs := open(t, k.Start(t)).SendBatch(t.Context(), []*alert.Alert{one("a", alert.Error, "k8s.ns.name=shop"), one("b", alert.Error)})
-	if len(errs) != 2 || errs[0] != nil || !route.Permanent(errs[1]) || !strings.Contains(errs[1].Error(), "are the custom resource definitions of "+group+" installed?") {
+	if len(errs) != 2 || errs[0] != nil || errs[1] == nil || route.Permanent(errs[1]) || !strings.Contains(errs[1].Error(), "are the custom resource definitions of "+group+" installed?") {
 		t.Errorf("%v", errs)
 	}
 }

@@ -111,7 +111,10 @@ func (s *Sink) Send(ctx context.Context, a *alert.Alert, _ []byte) error {
 	}
 	err := s.create(ctx, a, about)
 	if about.Namespace != "" && kubeapi.NoNamespace(err) {
-		return s.create(ctx, a, object{Kind: "Namespace", Name: about.Namespace, APIVersion: "v1"})
+		err = s.create(ctx, a, object{Kind: "Namespace", Name: about.Namespace, APIVersion: "v1"})
+	}
+	if kubeapi.Code(err) == http.StatusNotFound || kubeapi.NoNamespace(err) {
+		return httpsink.Passing(err) // it says nothing of the alert that where all events stand is not there
 	}
 	return err
 }

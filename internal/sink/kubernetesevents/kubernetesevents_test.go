@@ -28,7 +28,7 @@ func server() *sinktest.Kubernetes {
 
 func Test(t *testing.T) {
 	sinktest.HTTP{
-		Prefix: "kubernetesevents", Secrets: []string{sinktest.KubernetesToken},
+		Prefix: "kubernetesevents", Retried: []int{404}, Secrets: []string{sinktest.KubernetesToken},
 		Open: func(v setting.Values) (route.Sink, error) {
 			return setting.Open("kubernetesevents", v, kubernetesevents.New)
 		},

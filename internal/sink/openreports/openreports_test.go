@@ -13,7 +13,7 @@ import (
 
 func Test(t *testing.T) {
 	sinktest.HTTP{
-		Prefix: "openreports", Secrets: []string{sinktest.KubernetesToken},
+		Prefix: "openreports", Retried: []int{404}, Secrets: []string{sinktest.KubernetesToken},
 		Open: func(v setting.Values) (route.Sink, error) { return setting.Open("openreports", v, openreports.New) },
 		Settings: func(url string) setting.Values {
 			return setting.Values{"openreports.enabled": "true", "openreports.kubeconfig": sinktest.Kubeconfig(t, url)}

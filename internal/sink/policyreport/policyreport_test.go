@@ -13,7 +13,7 @@ import (
 
 func Test(t *testing.T) {
 	sinktest.HTTP{
-		Prefix: "policyreport", Secrets: []string{sinktest.KubernetesToken},
+		Prefix: "policyreport", Retried: []int{404}, Secrets: []string{sinktest.KubernetesToken},
 		Open: func(v setting.Values) (route.Sink, error) { return setting.Open("policyreport", v, policyreport.New) },
 		Settings: func(url string) setting.Values {
 			return setting.Values{"policyreport.enabled": "true", "policyreport.kubeconfig": sinktest.Kubeconfig(t, url)}
