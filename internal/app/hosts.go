@@ -143,8 +143,7 @@ func (h *hosts) ask(ctx context.Context, host string, a *hostAnswer, again time.
 	if err != nil {
 		pause, next = again, min(2*again, refreshHost)
 	}
-	t := time.AfterFunc(pause, func() { h.ask(ctx, host, a, next) })
-	context.AfterFunc(ctx, func() { t.Stop() })
+	time.AfterFunc(pause, func() { h.ask(ctx, host, a, next) }) // which does nothing when the context is done
 }
 
 // query asks for the addresses of a host once.
