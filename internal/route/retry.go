@@ -105,6 +105,16 @@ func (t *trouble) end(now time.Time) (failures uint64, lasted time.Duration) {
 	return failures, lasted
 }
 
+// lasts returns how long deliveries have failed, 0 when the last one succeeded.
+func (t *trouble) lasts(now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failures == 0 {
+		return 0
+	}
+	return now.Sub(t.since)
+}
+
 // text returns the last failure, or "" when the last delivery succeeded.
 func (t *trouble) text() string {
 	t.mu.Lock()
