@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/saker-sec/saker/internal/config"
 	"github.com/saker-sec/saker/internal/field"
 	"github.com/saker-sec/saker/internal/plugin"
@@ -32,6 +34,7 @@ type Env struct {
 const (
 	exitOK      = 0
 	exitError   = 1
+	exitPipe    = 141 // 128 + SIGPIPE: what shells say of Falco then
 	exitPidFile = 255
 )
 
@@ -51,6 +54,7 @@ type program struct {
 	// Of rules, what is watched for changes: files and directories that were read, and those that do not exist.
 	files, dirs, missing []string
 
+	watching    bool      // the command line asked for no answer, but for watching
 	needsConfig bool      // a configuration file was there before: it has to be there again
 	began       time.Time // when it began to read configuration and rules
 }
@@ -73,6 +77,8 @@ func Run(ctx context.Context, env Env) int {
 	switch {
 	case err == nil || errors.Is(err, errDone):
 		return exitOK
+	case errors.Is(err, unix.EPIPE) && !p.watching:
+		return exitPipe // whoever read the answer has seen enough
 	case errors.As(err, &code):
 		fmt.Fprintf(env.Stderr, "Error: %v\n", err)
 		return code.code

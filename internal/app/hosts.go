@@ -143,7 +143,7 @@ func (h *hosts) ask(ctx context.Context, host string, a *hostAnswer, again time.
 	if err != nil {
 		pause, next = again, min(2*again, refreshHost)
 	}
-	time.AfterFunc(pause, func() { h.ask(ctx, host, a, next) }) // which does nothing when the context is done
+	time.AfterFunc(pause, func() { h.ask(ctx, host, a, next) }) // which does nothing once the context is done
 }
 
 // query asks for the addresses of a host once.
@@ -156,6 +156,9 @@ func (h *hosts) query(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, hostTimeout)
 	defer cancel()
+	if ctx.Err() != nil { // it may be done as well
+		return nil, ctx.Err()
+	}
 	addrs, err := h.resolve(ctx, host)
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return addrs, err

@@ -58,11 +58,11 @@ func (p *program) listIgnored() {
 // selectSources decides which event sources are watched: all of them, unless --enable-source or --disable-source says other.
 func (p *program) selectSources(context.Context) error {
 	on, off := p.opt.EnableSources, p.opt.DisableSources
-	if len(on) > 0 && len(off) > 0 {
-		return errors.New("You can not mix --enable-source and --disable-source")
-	}
 	if p.conf.Engine.Kind == "replay" {
 		return nil
+	}
+	if len(on) > 0 && len(off) > 0 {
+		return errors.New("You can not mix --enable-source and --disable-source")
 	}
 	for _, s := range on {
 		if !slices.Contains(p.fields.Sources, s) {

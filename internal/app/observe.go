@@ -134,7 +134,10 @@ func (o *observer) collect() *metric.Snapshot {
 		Time: time.Now(), Agent: o.agent, Host: o.host, Rules: files.rules, Configs: files.configs, Loop: o.latest.Load(),
 	}
 	s.Agent.Reload = files.loaded
-	source := metric.Source{Name: "syscall", Engine: "nodriver", Events: s.Loop.Events}
+	source := metric.Source{Name: "syscall", Events: s.Loop.Events}
+	if !o.run.replays() {
+		source.Engine = "nodriver"
+	}
 	if l, ok := o.run.source.source.(*live); ok {
 		source.Engine, source.Kernel = "modern_bpf", l.kernel()
 		ok, _ := l.canary.Healthy(s.Time)

@@ -301,14 +301,18 @@ var fixedSections = []string{
 
 // closing prints the statistics that Falco prints at the end, and what was lost or shed, if anything was.
 func (r *run) closing(lost engine.Losses, took time.Duration) {
-	s, w, live := r.engine.Stats(), r.env.Stderr, r.source.losses != nil
+	s, w, source := r.engine.Stats(), r.env.Stderr, r.watchedSource()
 	if r.opt.Verbose {
-		if live {
+		prefix := ""
+		if source == "syscall" {
 			fmt.Fprintf(w, "Driver Events:%d\nDriver Drops:%d\n", lost.Events, lost.Lost)
 		}
-		fmt.Fprintf(w, "Elapsed time: %.3f, Captured Events: %d, %.2f eps\n", took.Seconds(), s.Events, float64(s.Events)/took.Seconds())
+		if source != "" {
+			prefix = "(" + source + ") "
+		}
+		fmt.Fprintf(w, "%sElapsed time: %.3f, Captured Events: %d, %.2f eps\n", prefix, took.Seconds(), s.Events, float64(s.Events)/took.Seconds())
 	}
-	if live || r.conf.Drops.Simulate {
+	if source == "" || source == "syscall" {
 		fmt.Fprintf(w, "Syscall event drop monitoring:\n   - event drop detected: %d occurrences\n   - num times actions taken: %d\n",
 			s.DropsDetected, s.DropActions)
 	}
@@ -328,6 +332,14 @@ func (r *run) closing(lost engine.Losses, took time.Duration) {
 		}
 	}
 	printStats(r.env.Stdout, s, r.plan.rules)
+}
+
+// watchedSource returns the event source that is watched, the first of several; "" in a replay, which has events of all.
+func (r *run) watchedSource() string {
+	if r.replays() {
+		return ""
+	}
+	return r.fields.Sources[slices.IndexFunc(r.fields.Sources, func(s string) bool { return !r.off[s] })]
 }
 
 // printStats prints the counts of alerts in Falco's form, which tools parse.

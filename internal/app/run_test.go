@@ -2,12 +2,30 @@ package app
 
 import (
 	"context"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/saker-sec/saker/internal/alert"
 	"github.com/saker-sec/saker/internal/route"
 )
+
+// TestBrokenPipe ends without a word when nobody reads the answer to its end, as in saker --list | head.
+func TestBrokenPipe(t *testing.T) {
+	for _, args := range [][]string{{"--list"}, {"--list-events"}, {"--version"}} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Close()
+		var said strings.Builder
+		if code := Run(t.Context(), Env{Args: args, Stdout: w, Stderr: &said, Getenv: os.Getenv}); code != exitPipe || said.Len() > 0 {
+			t.Errorf("%v: exit code %d, %q", args, code, said.String())
+		}
+		_ = w.Close()
+	}
+}
 
 // stuck is an output that takes nothing.
 type stuck struct{}

@@ -22,14 +22,14 @@ const (
 	driverVersion    = "10.2.0+driver"
 )
 
-// printVersion prints what --version does in Falco, with Saker's own version before it. As there, JSON has the versions of the
+// printVersion prints what --version does in Falco, with Saker's own version behind it: scripts look at the first line. As there, JSON has the versions of the
 // plugins that are loaded.
 func printVersion(w io.Writer, asJSON bool, plugins []plugin.Loaded) error {
 	engine := rule.EngineVersion
 	if !asJSON {
-		_, err := fmt.Fprintf(w, "Saker version: %s\nFalco version: %s\nLibs version:  %s\nPlugin API:    %s\nEngine:        %s\nDriver:\n"+
-			"  API version:    %s\n  Schema version: %s\n  Default driver: %s\n",
-			Version, falcoVersion, libsVersion, pluginAPIVersion, engine, driverAPIVersion, event.SchemaVersion, driverVersion)
+		_, err := fmt.Fprintf(w, "Falco version: %s\nLibs version:  %s\nPlugin API:    %s\nEngine:        %s\nDriver:\n"+
+			"  API version:    %s\n  Schema version: %s\n  Default driver: %s\nSaker version: %s\n",
+			falcoVersion, libsVersion, pluginAPIVersion, engine, driverAPIVersion, event.SchemaVersion, driverVersion, Version)
 		return err
 	}
 	var minor string

@@ -46,6 +46,7 @@ func (p *program) watch(ctx context.Context) (err error) {
 	if err := p.startCourier(ctx); err != nil {
 		return err
 	}
+	p.watching = true
 	if p.opt.DryRun {
 		return errDone
 	}

@@ -40,6 +40,8 @@ func TestLoad(t *testing.T) {
 		{"nested", map[string]string{"falco.yaml": "engine:\n  kind: nodriver\n  modern_ebpf: {buf_size_preset: 1}\n"}, nil, func(c *Config) any { return c.Engine.BufferBytes() }, 1 << 20},
 		{"environment", map[string]string{"falco.yaml": "priority: ${PRIO}\njson_output: ${YES}\n"}, nil, func(c *Config) any { return []any{c.Priority, c.JSONOutput} }, []any{"warning", true}},
 		{"environment without the variable", map[string]string{"falco.yaml": "json_output: ${NONE}\nwebserver:\n  listen_port: ${NONE}\n"}, nil, func(c *Config) any { return []any{c.JSONOutput, c.Webserver.ListenPort} }, []any{false, 8765}},
+		{"option that begins with a brace", map[string]string{"falco.yaml": ""}, []string{"program_output.program={ cat; } > x"}, func(c *Config) any { return c.Outputs.Program.Program }, "{ cat; } > x"},
+		{"option of keys", map[string]string{"falco.yaml": ""}, []string{`static_fields={"a": "b"}`}, func(c *Config) any { return c.StaticFields }, []StaticField{{"a", "b"}}},
 		{"include appends", map[string]string{"falco.yaml": "config_files: [DIR/d]\nrules_files: [a]\n", "d/1.conf": "rules_files: [b]\n", "d/2.yaml": "rules_files: [c]\n"}, nil, func(c *Config) any { return c.RulesFiles }, []string{"a", "b", "c"}},
 		{"include overrides", map[string]string{"falco.yaml": "config_files: [{path: DIR/d, strategy: override}]\nrules_files: [a]\n", "d/1": "rules_files: [b]\n"}, nil, func(c *Config) any { return c.RulesFiles }, []string{"b"}},
 		{"include adds only", map[string]string{"falco.yaml": "config_files: [{path: DIR/d, strategy: add-only}]\nrules_files: [a]\n", "d/1": "rules_files: [b]\njson_output: true\n"}, nil, func(c *Config) any { return []any{c.RulesFiles, c.JSONOutput} }, []any{[]string{"a"}, true}},

@@ -91,7 +91,7 @@ func (d *document) set(option string) error {
 		return fmt.Errorf("option -o %s: %w", option, err)
 	}
 	value := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
-	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+	if strings.HasPrefix(text, "{") && strings.HasSuffix(text, "}") {
 		var n yaml.Node
 		if err := yaml.Unmarshal([]byte(text), &n); err != nil {
 			return fmt.Errorf("option -o %s: %w", option, err)

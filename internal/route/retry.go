@@ -108,11 +108,14 @@ func (t *trouble) end(now time.Time) (failures uint64, lasted time.Duration) {
 	return failures, lasted
 }
 
-// lasting returns how many failures there have been since the last success, and for how long.
+// lasting returns how many failures there have been since the last success, and for how long: 0 when there are none.
 func (t *trouble) lasting(now time.Time) (failures uint64, lasted time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.failures, now.Sub(t.since)
+	if t.failures > 0 {
+		lasted = now.Sub(t.since)
+	}
+	return t.failures, lasted
 }
 
 // text returns the last failure, or "" when the last delivery succeeded.

@@ -74,8 +74,8 @@ type Output struct {
 
 	Capacity int // alerts that may wait; 0 is DefaultCapacity
 	Bytes    int // bytes that may wait; 0 is DefaultBytes
-	// Wait makes Publish wait while the queue is full, and Close until everything is delivered. It is for sources that can
-	// wait, like a capture that is replayed, and outputs that nothing but the user holds up.
+	// Wait makes Publish wait while the queue is full, and Close until everything is delivered or nothing can be. It is for sources that
+	// can wait, like a capture that is replayed, and outputs that nothing but the user holds up.
 	Wait bool
 
 	MinBackoff, MaxBackoff time.Duration // pause after the first and after many failed attempts; 0 are the defaults
@@ -181,8 +181,8 @@ func (r *Router) StopWaiting() {
 	}
 }
 
-// Close delivers what waits and ends the outputs. Outputs with Wait have until ctx is done, the others until Config.Drain is
-// over, if that is sooner. The error names the outputs that have not delivered everything, with the number of alerts left,
+// Close delivers what waits and ends the outputs. Outputs with Wait have until ctx is done, or until they have failed for as long as
+// Config.Drain, the others until Config.Drain is over, if that is sooner. The error names the outputs that have not delivered everything, with the number of alerts left,
 // and those that could not be closed.
 func (r *Router) Close(ctx context.Context) error {
 	r.stop(ctx)
@@ -208,18 +208,38 @@ func (r *Router) stop(ctx context.Context) {
 	for _, o := range r.outputs {
 		o.queue.close()
 	}
+	began := time.Now()
 	for _, o := range r.outputs {
-		limit := bounded
 		if o.patient {
-			limit = ctx
+			r.stopPatient(ctx, o, began)
+			continue
 		}
 		select {
 		case <-o.done:
-		case <-limit.Done():
+		case <-bounded.Done():
 		}
 	}
 	r.cancel()
 	r.reporter.Wait()
+}
+
+// stopPatient waits until an output with Wait has delivered everything, or has failed all the time since began, for as long as Config.Drain.
+func (r *Router) stopPatient(ctx context.Context, o *output, began time.Time) {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-o.done:
+			return
+		case <-ctx.Done():
+			return
+		case now := <-look.C:
+			_, failing := o.trouble.lasting(now)
+			if failing = min(failing, now.Sub(began)); r.drain > 0 && failing >= r.drain {
+				o.cancel()
+			}
+		}
+	}
 }
 
 // farewell says what was not delivered.

@@ -314,6 +314,34 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// TestDrainInVain gives up an output with Wait that has failed for as long as Drain since Close began, and not one that works again.
+func TestDrainInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := &fake{send: func(context.Context, string) error { return errors.New("no such directory") }}
+		start := time.Now()
+		full := &fake{send: func(context.Context, string) error {
+			if time.Since(start) < 63*time.Second {
+				return errors.New("disk is full")
+			}
+			time.Sleep(time.Second)
+			return nil
+		}}
+		r := New(Config{Drain: 5 * time.Second, Outputs: []Output{
+			{Name: "gone", Sink: gone, Wait: true}, {Name: "full", Sink: full, Wait: true, MaxBackoff: time.Second},
+		}})
+		publish(r, 0, 10, alert.Notice)
+		<-time.After(time.Minute)
+		err := r.Close(t.Context())
+		expect(t, "error", strings.Split(fmt.Sprint(err), "\n"), []string{
+			`closing the "gone" output: 10 alerts not delivered: no such directory`,
+		})
+		expect(t, "full", full.lines(), numbers(0, 10))
+		if took := time.Since(start); took < 72*time.Second || took > 75*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // answer is an error with advice.
 type answer struct {
 	text      string
