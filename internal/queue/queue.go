@@ -207,7 +207,7 @@ func (q *Queue) setUp(ctx context.Context) (err error) {
 	return nil
 }
 
-// forget deletes the consumers of destinations that are not configured any more; an external cluster may have them for others.
+// forget deletes the consumers and the notes of destinations that are not configured any more; an external cluster may have them for others.
 func (q *Queue) forget(ctx context.Context) error {
 	list := q.alerts.ListConsumers(ctx)
 	for info := range list.Info() {
@@ -222,7 +222,10 @@ func (q *Queue) forget(ctx context.Context) error {
 			return fmt.Errorf("deleting the consumer of %s: %w", name, err)
 		}
 	}
-	return list.Err()
+	if err := list.Err(); err != nil {
+		return fmt.Errorf("asking for the consumers: %w", err)
+	}
+	return q.forgetNotes(ctx)
 }
 
 // Subscription returns that of a destination of the configuration, or nil.

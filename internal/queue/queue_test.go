@@ -692,6 +692,19 @@ func TestNotes(t *testing.T) {
 	q.Close()
 	q = open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3")})
 	notes("map[a:3 b.*:2]")
+	q.Close()
+	open(t, Config{Dir: dir, Inspect: true}).Close() // names no destination, and changes nothing
+	var logged []string
+	q = open(t, Config{Dir: dir, Destinations: to("slack"), Log: func(_ alert.Priority, s string) { logged = append(logged, s) }})
+	notes("map[a:3 b.*:2]")
+	if want := "destination aws.s3 is not configured any more: the repeats of 1 groups that were held back for it are given up"; strings.Join(logged, "\n") != want {
+		t.Errorf("logged %q, want %s", logged, want)
+	}
+	q.Close()
+	q = open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3")})
+	if all, err := q.Subscription("aws.s3").Notes(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("the notes of what was not configured meanwhile are %s, %v", all, err)
+	}
 }
 
 // TestAhead gives out no more than may be held.
