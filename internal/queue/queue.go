@@ -10,7 +10,8 @@
 //
 // What the queue holds is bounded by bytes and age. When it is full, the least severe alerts go first, of equally severe ones
 // the oldest, because the destinations that work have had them. A new alert that is less severe than all that wait is refused (ErrFull). When the disk is nearly full, all are refused (ErrDisk),
-// before JetStream would have to stop. What is shed is counted for each destination that had not had it, logged, and reported as an alert of its own.
+// before JetStream would have to stop. What is shed is counted for each destination that had not had it, logged, and reported as an alert of its own;
+// so are dead letters, which have bounds of their own.
 //
 // Delivery is at least once. After kill -9, what a consumer had not acknowledged is delivered again, in the old order and before
 // anything newer; what it had acknowledged in the last moments may be.
@@ -241,6 +242,7 @@ func (q *Queue) Close() error {
 		q.publishers.Wait()
 		q.cancel()
 		q.workers.Wait()
+		q.report(0)
 		q.disconnect()
 	})
 	return nil
