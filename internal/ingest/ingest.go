@@ -14,7 +14,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -36,7 +35,7 @@ type Config struct {
 	PublishTest func(context.Context, *alert.Alert) error
 	Transform   *Transform
 	Metrics     *Metrics
-	Limit       int64                // bytes of a body; 0 is DefaultLimit
+	Limit       int64                // bytes of a body, at most 16 MiB; 0 is DefaultLimit
 	Health      func() []Destination // what /healthz says beside that it works; nil is nothing
 	// Debug takes each alert as it is passed on; nil drops it.
 	Debug func(*alert.Alert)
@@ -55,8 +54,9 @@ type Destination struct {
 
 // Handler answers the endpoints.
 type Handler struct {
-	cfg Config
-	mux *http.ServeMux
+	cfg  Config
+	mux  *http.ServeMux
+	room room
 }
 
 // New returns a handler.
@@ -64,6 +64,7 @@ func New(cfg Config) *Handler {
 	if cfg.Limit <= 0 {
 		cfg.Limit = DefaultLimit
 	}
+	cfg.Limit = min(cfg.Limit, largestBody)
 	if cfg.PublishTest == nil {
 		cfg.PublishTest = cfg.Publish
 	}
@@ -88,9 +89,18 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) {
 		h.reject(w, http.StatusBadRequest, errors.New("send alerts with POST"))
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.Limit))
+	if !h.room.enter() {
+		h.later(w, errBusy)
+		return
+	}
+	defer h.room.leave()
+	body, held, err := h.room.read(http.MaxBytesReader(w, r.Body, h.cfg.Limit), r.ContentLength)
+	defer h.room.bytes.Add(-held)
 	var large *http.MaxBytesError
 	switch {
+	case errors.Is(err, errBusy):
+		h.later(w, err)
+		return
 	case errors.As(err, &large):
 		h.reject(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the alert is larger than %d bytes", h.cfg.Limit))
 		return
@@ -141,11 +151,16 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request, a *alert.Alert
 		h.reject(w, http.StatusRequestEntityTooLarge, err)
 		return
 	case err != nil:
-		w.Header().Set("Retry-After", "5")
-		h.reject(w, http.StatusServiceUnavailable, fmt.Errorf("the alert is not taken, send it again later: %w", err))
+		h.later(w, err)
 		return
 	}
 	h.cfg.Metrics.accept(a)
+}
+
+// later asks the sender to send the alert again.
+func (h *Handler) later(w http.ResponseWriter, why error) {
+	w.Header().Set("Retry-After", "5")
+	h.reject(w, http.StatusServiceUnavailable, fmt.Errorf("the alert is not taken, send it again later: %w", why))
 }
 
 func (h *Handler) reject(w http.ResponseWriter, code int, why error) {

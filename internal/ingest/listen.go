@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -22,6 +23,12 @@ const (
 	bodyTimeout   = 60 * time.Second
 	idleTimeout   = 2 * time.Minute
 )
+
+// mostHeader bounds the header of a request.
+const mostHeader = 16 << 10
+
+// crowdedEvery is the least time between two lines about connections that are closed for others.
+const crowdedEvery = time.Minute
 
 // Listen says where alerts come in (reference: sidekick.md §1.3).
 type Listen struct {
@@ -44,9 +51,12 @@ type Server struct {
 }
 
 // Start listens and serves. It fails when the address is in use or a certificate cannot be read. ErrorLog takes what goes wrong on
-// connections.
+// connections; nil drops it.
 func Start(cfg Listen, h http.Handler, errorLog *log.Logger) (*Server, error) {
 	s := &Server{failed: make(chan error, 2)}
+	if errorLog == nil {
+		errorLog = log.New(io.Discard, "", 0)
+	}
 	var secure *tls.Config
 	if cfg.TLS {
 		var err error
@@ -70,9 +80,16 @@ func (s *Server) serve(address string, port int, secure *tls.Config, h http.Hand
 	if err != nil {
 		return fmt.Errorf("listening for alerts: %w", err)
 	}
+	var said atomic.Int64 // when, in nanoseconds
+	connections := newCrowd(mostConnections, func() {
+		now, last := time.Now().UnixNano(), said.Load()
+		if now-last >= int64(crowdedEvery) && said.CompareAndSwap(last, now) {
+			errorLog.Printf("there are %d connections: those that have done nothing new for the longest time are closed for others", mostConnections)
+		}
+	})
 	server := &http.Server{
-		Handler: h, ErrorLog: errorLog, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10, TLSConfig: secure,
+		Handler: h, ConnState: connections.changed, ErrorLog: errorLog, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader, TLSConfig: secure,
 	}
 	s.servers, s.listeners = append(s.servers, server), append(s.listeners, l)
 	go func() {

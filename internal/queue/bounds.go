@@ -279,7 +279,7 @@ func (q *Queue) tend(ctx context.Context) {
 				q.cfg.Log(alert.Error, fmt.Sprintf("queue: %v", err))
 			}
 		}
-		q.report()
+		q.report(reportEvery)
 	}
 }
 
@@ -472,13 +472,13 @@ func following(ctx context.Context, stream jetstream.Stream, seq uint64, subject
 	return m, err
 }
 
-// report logs what was shed and makes an alert of it, at most once a minute.
-func (q *Queue) report() {
+// report logs what was shed and makes an alert of it, unless that was done not so long ago. What is shed before the end is logged at the end.
+func (q *Queue) report(after time.Duration) {
 	b := &q.bounds
 	now := q.now()
 	b.counts.Lock()
 	fresh := b.fresh
-	if now.Sub(b.reported) < reportEvery {
+	if now.Sub(b.reported) < after {
 		fresh = nil
 	}
 	if len(fresh) > 0 {
@@ -510,7 +510,7 @@ func (q *Queue) reportShed(rule, name string, full, expired uint64, text string)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	if err := q.Publish(ctx, a); err != nil {
+	if err := q.Publish(ctx, a); err != nil && !errors.Is(err, ErrClosed) {
 		q.cfg.Log(alert.Error, fmt.Sprintf("queue: reporting what was shed: %v", err))
 	}
 }

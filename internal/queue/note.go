@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/saker-sec/saker/internal/alert"
 )
 
 // noteStream returns the stream of the notes, of which there is one for each key. It is made with the first note; without make it is nil
@@ -88,6 +90,35 @@ func (s *Subscription) Notes(ctx context.Context) (map[string][]byte, error) {
 		return nil, fmt.Errorf("reading the notes of %s: %w", s.name, err)
 	}
 	return out, nil
+}
+
+// forgetNotes removes the notes of destinations that are not configured any more.
+func (q *Queue) forgetNotes(ctx context.Context) error {
+	stream, err := q.noteStream(ctx, false)
+	if err != nil {
+		return fmt.Errorf("looking for notes: %w", err)
+	}
+	if stream == nil {
+		return nil
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(q.cfg.Name+".note.>"))
+	if err != nil {
+		return fmt.Errorf("looking for notes: %w", err)
+	}
+	left := map[string]int{} // by the word for the destination
+	for subject := range info.State.Subjects {
+		word, _, _ := strings.Cut(strings.TrimPrefix(subject, q.cfg.Name+".note."), ".")
+		if q.subs[unescape(word)] == nil {
+			left[word]++
+		}
+	}
+	for word, n := range left {
+		q.cfg.Log(alert.Warning, fmt.Sprintf("destination %s is not configured any more: the repeats of %d groups that were held back for it are given up", unescape(word), n))
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(q.cfg.Name+".note."+word+".*")); err != nil {
+			return fmt.Errorf("removing the notes of %s: %w", unescape(word), err)
+		}
+	}
+	return nil
 }
 
 func (s *Subscription) noteSubject(key string) string {

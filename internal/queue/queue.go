@@ -10,7 +10,8 @@
 //
 // What the queue holds is bounded by bytes and age. When it is full, the least severe alerts go first, of equally severe ones
 // the oldest, because the destinations that work have had them. A new alert that is less severe than all that wait is refused (ErrFull). When the disk is nearly full, all are refused (ErrDisk),
-// before JetStream would have to stop. What is shed is counted for each destination that had not had it, logged, and reported as an alert of its own.
+// before JetStream would have to stop. What is shed is counted for each destination that had not had it, logged, and reported as an alert of its own;
+// so are dead letters, which have bounds of their own.
 //
 // Delivery is at least once. After kill -9, what a consumer had not acknowledged is delivered again, in the old order and before
 // anything newer; what it had acknowledged in the last moments may be.
@@ -207,7 +208,7 @@ func (q *Queue) setUp(ctx context.Context) (err error) {
 	return nil
 }
 
-// forget deletes the consumers of destinations that are not configured any more; an external cluster may have them for others.
+// forget deletes the consumers and the notes of destinations that are not configured any more; an external cluster may have them for others.
 func (q *Queue) forget(ctx context.Context) error {
 	list := q.alerts.ListConsumers(ctx)
 	for info := range list.Info() {
@@ -222,7 +223,10 @@ func (q *Queue) forget(ctx context.Context) error {
 			return fmt.Errorf("deleting the consumer of %s: %w", name, err)
 		}
 	}
-	return list.Err()
+	if err := list.Err(); err != nil {
+		return fmt.Errorf("asking for the consumers: %w", err)
+	}
+	return q.forgetNotes(ctx)
 }
 
 // Subscription returns that of a destination of the configuration, or nil.
@@ -238,6 +242,7 @@ func (q *Queue) Close() error {
 		q.publishers.Wait()
 		q.cancel()
 		q.workers.Wait()
+		q.report(0)
 		q.disconnect()
 	})
 	return nil

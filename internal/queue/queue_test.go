@@ -317,7 +317,7 @@ func TestShed(t *testing.T) {
 		t.Errorf("away gets %v and at last %s", count, last)
 	}
 	reported(time.Time{})
-	q.report()
+	q.report(reportEvery)
 	if m := take(t, q, "there", 1)[0]; !m.Alert.Internal || m.Alert.Rule != "Saker internal: alerts shed" || len(m.Alert.UUID) != 36 {
 		t.Errorf("the last alert is %+v, want the report", m.Alert)
 	}
@@ -616,21 +616,35 @@ func TestDeadBounds(t *testing.T) {
 	q.bounds.mu.Lock()
 	q.now = func() time.Time { return time.Now().Add(deadAge + time.Hour) }
 	q.bounds.mu.Unlock()
+	q.bounds.counts.Lock()
+	q.bounds.reported = q.now()
+	q.bounds.counts.Unlock()
 	if err := q.expireDead(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if a, b := shed("slack"), shed("pager"); a.DeadExpired+b.DeadExpired != left {
 		t.Errorf("%+v, %+v: want all %d that were left as too old", a, b, left)
 	}
-	q.report()
+	q.report(reportEvery)
+	mu.Lock()
+	if said := strings.Join(logged, "\n"); strings.Contains(said, "given up") {
+		t.Errorf("reported before the time: %s", said)
+	}
+	mu.Unlock()
+	q.report(0)
 	reports := take(t, q, "reads", 2)
 	for _, m := range reports {
 		if m.Alert.Rule != "Saker internal: dead letters given up" || !m.Alert.Internal || len(m.Alert.UUID) != 36 {
 			t.Errorf("the report is %+v", m.Alert)
 		}
 	}
+	q.countShed("slack", func(s *Shed) *uint64 { return &s.Full }, 7) // just before the end
+	q.Close()
 	mu.Lock()
 	defer mu.Unlock()
+	if want := "alerts for slack were shed: 7 because the queue is full"; !strings.Contains(logged[len(logged)-1], want) {
+		t.Errorf("logged at last %q, want %s", logged[len(logged)-1], want)
+	}
 	if want := fmt.Sprintf("dead letters of pager were given up: %d because there are too many", s.Destinations[1].Shed.DeadFull); !strings.Contains(strings.Join(logged, "\n"), want) {
 		t.Errorf("logged %q, want %s", logged, want)
 	}
@@ -692,6 +706,19 @@ func TestNotes(t *testing.T) {
 	q.Close()
 	q = open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3")})
 	notes("map[a:3 b.*:2]")
+	q.Close()
+	open(t, Config{Dir: dir, Inspect: true}).Close() // names no destination, and changes nothing
+	var logged []string
+	q = open(t, Config{Dir: dir, Destinations: to("slack"), Log: func(_ alert.Priority, s string) { logged = append(logged, s) }})
+	notes("map[a:3 b.*:2]")
+	if want := "destination aws.s3 is not configured any more: the repeats of 1 groups that were held back for it are given up"; strings.Join(logged, "\n") != want {
+		t.Errorf("logged %q, want %s", logged, want)
+	}
+	q.Close()
+	q = open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3")})
+	if all, err := q.Subscription("aws.s3").Notes(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("the notes of what was not configured meanwhile are %s, %v", all, err)
+	}
 }
 
 // TestAhead gives out no more than may be held.

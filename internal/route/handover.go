@@ -14,14 +14,29 @@ func (r *Router) HandOver(ctx context.Context, to *Router) error {
 	last, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	for _, o := range r.outputs {
-		o.hasEnded(last) // what it delivers at the last moment is not delivered again
+		ended := o.hasEnded(last) // what it delivers at the last moment is not delivered again
 		for _, next := range to.outputs {
 			if next.name == o.name {
+				if ended {
+					o.bequeath(next)
+				}
 				to.takeOver(o.queue.left(), next)
 			}
 		}
 	}
 	return r.farewell()
+}
+
+// bequeath gives what the sink was closed with to that of another output.
+func (o *output) bequeath(next *output) {
+	was, ok := o.sink.(Heir)
+	heir, is := next.sink.(Heir)
+	if !ok || !is {
+		return
+	}
+	if lines := was.Leave(); len(lines) > 0 && heir.Inherit(lines) {
+		o.closeErr = nil // which says that they are lost
+	}
 }
 
 // left is an alert that was not delivered.

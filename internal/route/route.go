@@ -47,6 +47,13 @@ type Reopener interface {
 	Reopen(ctx context.Context) error
 }
 
+// Heir is a sink whose destination may leave lines unread that it was sent. Leave returns what is left after Close. Inherit gives another one of
+// the kind, which may be in use, what that has left, to be sent before anything else; false is that it has no use for it.
+type Heir interface {
+	Leave() []byte
+	Inherit(lines []byte) bool
+}
+
 // Closer is a sink that has something to let go of. Close is called once, after the last Send, and returns soon after ctx is
 // done.
 type Closer interface {

@@ -144,6 +144,7 @@ func (s *Sink) bury(n int) {
 // it starts another.
 func (s *Sink) revive(ctx context.Context) error {
 	s.look()
+	s.adopt()
 	if err := s.ended; err != nil {
 		s.ended = nil
 		return err

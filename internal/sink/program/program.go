@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 
@@ -47,6 +48,9 @@ type Sink struct {
 	backlog   []byte   // lines that the last one did not read
 	crashes   int      // processes in a row that ended soon after their start
 	notBefore time.Time
+
+	mu        sync.Mutex
+	inherited []byte // lines that the process of another sink did not read
 }
 
 // New returns a sink. It fails when no program is named; the program is first started with the first alert.
@@ -72,16 +76,42 @@ func (s *Sink) Send(ctx context.Context, _ *alert.Alert, line []byte) error {
 	return nil
 }
 
-// Wake yields a value when the process has ended, for Flush to see what it left unread.
+// Wake yields a value when the process has ended, for Flush to see what it left unread, or when lines are inherited.
 func (s *Sink) Wake() <-chan struct{} { return s.wake }
 
 // Flush starts a process for what the last one left unread.
 func (s *Sink) Flush(ctx context.Context) error {
 	s.look()
+	s.adopt()
 	if len(s.backlog) == 0 {
 		return nil
 	}
 	return s.revive(ctx)
+}
+
+// Leave returns what was not read, after Close.
+func (s *Sink) Leave() []byte { return s.backlog }
+
+// Inherit takes over lines that the program of another sink did not read. Without KeepAlive it does not.
+func (s *Sink) Inherit(lines []byte) bool {
+	if !s.cfg.KeepAlive {
+		return false
+	}
+	s.mu.Lock()
+	s.inherited = append(s.inherited, lines...)
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// adopt makes inherited lines the next ones to be written.
+func (s *Sink) adopt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.backlog, s.inherited = append(s.inherited, s.backlog...), nil
 }
 
 // Reopen ends the process, after it has read what it was sent, and starts another.
@@ -99,6 +129,7 @@ func (s *Sink) Close(ctx context.Context) error {
 	if s.p != nil {
 		s.stop(ctx)
 	}
+	s.adopt()
 	if n := bytes.Count(s.backlog, []byte{'\n'}); n > 0 {
 		return fmt.Errorf("the program ended without reading the last %d lines", n)
 	}

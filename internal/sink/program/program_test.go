@@ -219,6 +219,36 @@ func TestUnreadIsKept(t *testing.T) {
 	}
 }
 
+// TestHandOver puts another program in place of one that does not read: it gets what that one was sent, before what is newer. One that is
+// started for each alert does not, and that is said.
+func TestHandOver(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		out := filepath.Join(t.TempDir(), "out")
+		router := func(drain time.Duration, cfg program.Config) *route.Router {
+			return route.New(route.Config{Drain: drain, Outputs: []route.Output{{Name: "program", Sink: open(t, cfg)}}})
+		}
+		old := router(50*time.Millisecond, program.Config{KeepAlive: true, Program: "exec sleep 1000"})
+		for _, text := range []string{"a", "b"} {
+			old.Publish(&alert.Alert{Message: text})
+		}
+		await(t, func() bool { return old.Stats()[0].Sent == 2 })
+		next := router(time.Minute, program.Config{KeepAlive: keep, Program: "cat >> " + out})
+		err := old.HandOver(t.Context(), next)
+		next.Publish(&alert.Alert{Message: "c"})
+		if err := next.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		var got strings.Builder
+		for _, l := range lines(t, out) {
+			got.WriteString(l[len(l)-1:])
+		}
+		want := map[bool]string{true: "abc <nil>", false: `c closing the "program" output: the program ended without reading the last 2 lines`}[keep]
+		if got := fmt.Sprint(got.String(), " ", err); got != want {
+			t.Errorf("keep_alive %v: %s, want %s", keep, got, want)
+		}
+	}
+}
+
 // TestReopen restarts the program, which has read everything before the next one starts.
 func TestReopen(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")

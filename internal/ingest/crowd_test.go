@@ -1,0 +1,105 @@
+package ingest
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// watched is a connection that says when it is closed.
+type watched struct {
+	net.Conn
+	closed *bool
+}
+
+func (w *watched) Close() error { *w.closed = true; return w.Conn.Close() }
+
+// TestFlood sends an alert while thousands of connections are held open by senders that do not go on.
+func TestFlood(t *testing.T) {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur < 2*mostConnections+1000 {
+		t.Skipf("too few files may be open: %d, %v", files.Cur, err)
+	}
+	said := make(chan string, 10)
+	s, err := Start(Listen{Address: "127.0.0.1"}, handler(t, &kept{}, TransformConfig{}), log.New(writer(func(p []byte) { said <- string(p) }), "", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	address := s.Addrs()[0].String()
+	var first net.Conn
+	for i := range mostConnections + 20 {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if i == 0 {
+			first = conn
+		}
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+	}
+	_, _ = io.ReadAll(first) // the first one is closed, with an answer or without
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Post("http://"+address, "", strings.NewReader(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("status %d", answer.StatusCode)
+	}
+	if line := <-said; !strings.HasPrefix(line, "there are 4096 connections") || len(said) > 0 {
+		t.Errorf("it says %q, and %d lines more", line, len(said))
+	}
+}
+
+// writer is a function that takes what is written.
+type writer func([]byte)
+
+func (w writer) Write(p []byte) (int, error) { w(p); return len(p), nil }
+
+// TestCrowd closes, of too many connections, the one that does the same for the longest time, and forgets those that end.
+func TestCrowd(t *testing.T) {
+	told := 0
+	c := newCrowd(3, func() { told++ })
+	var conns []net.Conn
+	closed := make([]bool, 6)
+	for i := range closed {
+		here, there := net.Pipe()
+		defer there.Close()
+		conns = append(conns, &watched{here, &closed[i]})
+	}
+	want := func(want ...bool) {
+		t.Helper()
+		if fmt.Sprint(closed) != fmt.Sprint(want) {
+			t.Errorf("closed %v, want %v", closed, want)
+		}
+	}
+	for _, i := range []int{0, 1, 2} {
+		c.changed(conns[i], http.StateNew)
+	}
+	c.changed(conns[1], http.StateActive) // slow with its request
+	c.changed(conns[0], http.StateActive)
+	c.changed(conns[0], http.StateIdle)
+	c.changed(conns[3], http.StateNew) // 2 has asked for nothing
+	want(false, false, true, false, false, false)
+	c.changed(conns[2], http.StateClosed)
+	c.changed(conns[4], http.StateNew)
+	want(false, true, true, false, false, false)
+	c.changed(conns[1], http.StateActive) // it is closed, and not counted again
+	c.changed(conns[1], http.StateClosed)
+	c.changed(conns[0], http.StateClosed)
+	c.changed(tls.Server(conns[5], &tls.Config{MinVersion: tls.VersionTLS12}), http.StateNew)
+	want(false, true, true, false, false, false)
+	if told != 2 || c.order.Len() != 3 || len(c.at) != 3 {
+		t.Errorf("told %d times, %d are open", told, c.order.Len())
+	}
+}
