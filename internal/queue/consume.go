@@ -84,20 +84,33 @@ func (q *Queue) subscribe(ctx context.Context, d Destination) (*Subscription, er
 	if s.consumer, err = q.alerts.UpdateConsumer(ctx, c); err != nil {
 		return nil, err
 	}
-	time.AfterFunc(dueAfter, func() {
-		defer close(s.ready)
+	go func() {
+		tick := time.NewTicker(dueAfter / dueSteps)
+		defer tick.Stop()
+		for range dueSteps {
+			select {
+			case <-tick.C:
+			case <-q.done:
+				return
+			}
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 		defer cancel()
 		if _, err := q.alerts.UpdateConsumer(ctx, s.config); err != nil && q.conn.IsConnected() {
 			q.cfg.Log(alert.Error, fmt.Sprintf("queue: setting the consumer of %s: %v", s.name, err))
 		}
-	})
+		close(s.ready)
+	}()
 	return s, nil
 }
 
 // dueAfter is when JetStream has looked for what is due, after its time limit was changed: it does so after 100 ms
-// (nats-server, consumer.go, updateConfig).
-const dueAfter = 250 * time.Millisecond
+// (nats-server, consumer.go, updateConfig). It is waited for in steps: where the machine stalls, it does so for JetStream too, and what is left of
+// the time is what JetStream has to look.
+const (
+	dueAfter = 250 * time.Millisecond
+	dueSteps = 10
+)
 
 // Next returns the next alert; it waits for one. The error is that of ctx, or ErrClosed. It may be called by several
 // goroutines.
