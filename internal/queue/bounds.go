@@ -310,7 +310,8 @@ func (q *Queue) tendOnce(ctx context.Context) error {
 	return q.expire(ctx, info.State)
 }
 
-// reap removes the alerts that every consumer has acknowledged.
+// reap removes the alerts that every consumer has acknowledged. It waits while one takes over from an earlier process: of what is to be
+// delivered again first, JetStream forgets that it is when something is removed (nats-server, consumer.go, purge).
 func (q *Queue) reap(ctx context.Context) (*jetstream.StreamInfo, error) {
 	info, err := q.alerts.Info(ctx)
 	if err != nil {
@@ -319,6 +320,11 @@ func (q *Queue) reap(ctx context.Context) (*jetstream.StreamInfo, error) {
 	q.bounds.bytes = int64(info.State.Bytes)
 	if info.State.Msgs == 0 {
 		return info, nil
+	}
+	for _, s := range q.subs {
+		if s.restoring(q.now()) {
+			return info, nil
+		}
 	}
 	consumers, err := q.consumers(ctx)
 	if err != nil {

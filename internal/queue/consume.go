@@ -29,6 +29,8 @@ type Subscription struct {
 	config   jetstream.ConsumerConfig
 	consumer jetstream.Consumer
 	ready    chan struct{} // closed when what was held by an earlier process can be delivered again
+	since    time.Time     // that it is waited for, with the queue's clock; zero when nothing was held
+	flows    atomic.Bool   // something was delivered since
 	buffer   chan *Message // has room for all that may be held
 
 	mu    sync.Mutex
@@ -88,25 +90,39 @@ func (q *Queue) subscribe(ctx context.Context, d Destination) (*Subscription, er
 		close(s.ready)
 		return s, err
 	}
+	s.since = q.now()
 	// What an earlier process held becomes due at once, and before what is newer, when the time for it is over.
 	c.AckWait = time.Millisecond
 	if s.consumer, err = q.alerts.UpdateConsumer(ctx, c); err != nil {
 		return nil, err
 	}
-	time.AfterFunc(dueAfter, func() {
-		defer close(s.ready)
+	go func() {
+		tick := time.NewTicker(dueAfter / dueSteps)
+		defer tick.Stop()
+		for range dueSteps {
+			select {
+			case <-tick.C:
+			case <-q.done:
+				return
+			}
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 		defer cancel()
 		if _, err := q.alerts.UpdateConsumer(ctx, s.config); err != nil && q.conn.IsConnected() {
 			q.cfg.Log(alert.Error, fmt.Sprintf("queue: setting the consumer of %s: %v", s.name, err))
 		}
-	})
+		close(s.ready)
+	}()
 	return s, nil
 }
 
 // dueAfter is when JetStream has looked for what is due, after its time limit was changed: it does so after 100 ms
-// (nats-server, consumer.go, updateConfig).
-const dueAfter = 250 * time.Millisecond
+// (nats-server, consumer.go, updateConfig). It is waited for in steps: where the machine stalls, it does so for JetStream too, and what is left of
+// the time is what JetStream has to look.
+const (
+	dueAfter = 250 * time.Millisecond
+	dueSteps = 10
+)
 
 // Next returns the next alert; it waits for one. The error is that of ctx, or ErrClosed. It may be called by several
 // goroutines.
@@ -154,6 +170,12 @@ func (m *Message) decode() *Message {
 		m.Alert.Internal = m.msg.Headers().Get(headerInternal) != ""
 	}
 	return m
+}
+
+// restoring says whether what an earlier process held may still wait to be delivered again. It does not for ever: all of it may have been
+// removed meanwhile.
+func (s *Subscription) restoring(now time.Time) bool {
+	return !s.since.IsZero() && !s.flows.Load() && now.Sub(s.since) < holding
 }
 
 // fetch takes what the server has into the buffer, until ctx is done.
@@ -221,6 +243,7 @@ func (s *Subscription) hold(ctx context.Context, m jetstream.Msg) {
 		s.q.cfg.Log(alert.Error, fmt.Sprintf("queue: reading the alerts for %s: %v", s.name, err)) // comes again
 		return
 	}
+	s.flows.Store(true)
 	out := &Message{Raw: m.Data(), At: meta.Timestamp, Again: meta.NumDelivered > 1, sub: s, msg: m, Seq: meta.Sequence.Stream, Only: m.Subject() == s.q.subjectTo(s.name)}
 	s.mu.Lock()
 	_, twice := s.held[out.Seq]

@@ -138,6 +138,20 @@ func TestReopen(t *testing.T) {
 	}
 
 	q = open(t, Config{Dir: dir, Destinations: to("slack", "aws.s3", "new")})
+	kept := func() uint64 {
+		s, err := q.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Alerts
+	}
+	before := kept()
+	if err := q.tendOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := kept(); n != before && q.Subscription("slack").restoring(q.now()) {
+		t.Errorf("%d alerts of %d are left: some were removed before what was held is delivered again", n, before)
+	}
 	publish(t, q, alert.Notice, "f")
 	again := take(t, q, "slack", 4)
 	if got := rules(again); got != "b d e f" {

@@ -127,13 +127,21 @@ func (l *Link[C]) failure(ctx, limited context.Context, err error) error {
 	if permanent(err) {
 		return l.errorf(err, true, "%v", err)
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("%s: sending to %s: %w", l.cfg.Name, l.cfg.Where, ctx.Err())
+	if over := ended(ctx); over != nil {
+		return fmt.Errorf("%s: sending to %s: %w", l.cfg.Name, l.cfg.Where, over)
 	}
-	if limited.Err() != nil {
-		return l.errorf(limited.Err(), false, "no answer within %v", l.cfg.Timeout)
+	if over := ended(limited); over != nil {
+		return l.errorf(over, false, "no answer within %v", l.cfg.Timeout)
 	}
 	return l.errorf(err, false, "%v", err)
+}
+
+// ended returns why a context is done, or nil. A context whose time is over may not know it yet when a read with the same deadline has failed.
+func ended(ctx context.Context) error {
+	if limit, ok := ctx.Deadline(); ctx.Err() == nil && ok && !time.Now().Before(limit) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 func (l *Link[C]) errorf(cause error, permanent bool, format string, args ...any) *Error {

@@ -123,6 +123,19 @@ func TestTime(t *testing.T) {
 	})
 }
 
+// late is a context whose time is over and which does not know it yet.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Unix(1, 0), true }
+
+// TestLate fails because the time is over, and says so, whatever the connection says.
+func TestLate(t *testing.T) {
+	err := (&peer{}).link().Do(late{t.Context()}, func(context.Context, int) error { return errors.New("i/o timeout") })
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	list, err := wire.Addresses("pigeon", " a:1 , air://user:s3cret@[::1]:2, air://tok3n@c?key=val1", "air")
 	if err != nil {
