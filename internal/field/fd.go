@@ -716,7 +716,7 @@ func bindFDTypes(arg string, _ bool) (*Extractor, error) {
 			return dst, false
 		}
 		var seen [256]bool
-		c.Thread.FDs().Each(func(_ int64, d *state.FD) bool {
+		c.Thread.FDs().EachType(func(d *state.FD) {
 			kind := d.Type
 			switch kind {
 			case event.FDFile:
@@ -732,7 +732,6 @@ func bindFDTypes(arg string, _ bool) (*Extractor, error) {
 				seen[kind] = true
 				dst = append(dst, Value{Type: CHARBUF, Text: d.TypeString()})
 			}
-			return true
 		})
 		return dst, true
 	}}, nil

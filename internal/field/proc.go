@@ -307,10 +307,10 @@ func bindAncestorEnv(arg string, filtering bool) (*Extractor, error) {
 	if n, ok := generation(arg); ok && n > 0 {
 		return built(costLong, func(c *state.Ctx, dst []byte) ([]byte, bool) {
 			t := ancestor(c, 0)
-			for i := 0; i < n && t != nil; i++ {
+			for i := 0; i < min(n, state.MaxAncestry) && t != nil; i++ {
 				t = t.Parent()
 			}
-			if t == nil {
+			if t == nil || n > state.MaxAncestry {
 				return dst, false
 			}
 			return appendEnv(dst, t), true

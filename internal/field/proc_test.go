@@ -132,3 +132,32 @@ func TestUserAndGroup(t *testing.T) {
 func TestCounter(t *testing.T) {
 	play(t, []scene{{"three events", []call{closing, closing, closing}, map[string]string{"util.cnt": `3`}}})
 }
+
+// TestLoopOfAncestors asks for ancestors of processes that are each other's parents, as it may seem when ids were used again.
+func TestLoopOfAncestors(t *testing.T) {
+	snap := machine()
+	for i := range snap.Processes {
+		if p := &snap.Processes[i]; p.TID == 10 {
+			p.PTID = 20
+		}
+	}
+	s := state.New(state.Config{})
+	s.Load(snap)
+	var e event.Event
+	if err := e.Decode(encode(t, using(3), start)); err != nil {
+		t.Fatal(err)
+	}
+	c := s.Apply(&e)
+	cat := field.NewCatalogue()
+	for text, want := range map[string]string{
+		"proc.aname[4]": `"bash"`, "proc.aname[5]": `"sshd"`, "proc.aname[4097]": `null`, "proc.aname[2000000001]": `null`, "proc.apid[2000000001]": `null`,
+		"proc.aenv[1]": `"HOME=/home/sshd LANG= C "`, "proc.aenv[2000000001]": `null`, "proc.acmdline[2000000001]": `null`,
+	} {
+		if got := printed(bindOutput(t, cat, text), c); got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+	}
+	if got := candidates(t, cat, c, "proc.aname", ""); len(got) > 4 {
+		t.Errorf("ancestors without end: %v", got)
+	}
+}

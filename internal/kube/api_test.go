@@ -287,6 +287,12 @@ func TestHostileServers(t *testing.T) {
 		return string(b)
 	}
 	good := text(kubetest.Pod("prod", "good", "u8", "n1", "a:1"))
+	many := kubetest.Pod("prod", "many", "u9", "n1", "a:1")
+	containers := []any{}
+	for i := range 300 {
+		containers = append(containers, kubetest.Object{"name": fmt.Sprint(i), "image": "a:1"})
+	}
+	many["spec"].(kubetest.Object)["containers"] = containers
 	cases := []struct {
 		name, answer string
 		reported     string // in the log; "" for a pod that is taken over in spite of all
@@ -298,7 +304,10 @@ func TestHostileServers(t *testing.T) {
 		{"items that are none", `{"items":7}`, "not what the API promises", nil},
 		{"cut off", list(good)[:90], "unexpected EOF", nil},
 		{"nothing", "", "EOF", nil},
-		{"an object of 10 MB", list(text(pod(func(m kubetest.Object) { m["annotations"] = kubetest.Object{"a": strings.Repeat("y", 10<<20)} }))), "larger than 4 MiB", nil},
+		{"an object of 10 MB", list(text(pod(func(m kubetest.Object) { m["annotations"] = kubetest.Object{"a": strings.Repeat("y", 10<<20)} })) + "," + good), "an object is larger than 4 MiB and is left out", func(p *Pod) bool { return p.Name == "good" }},
+		{"metadata of 10 MB", `{"metadata":{"resourceVersion":"` + strings.Repeat("7", 10<<20) + `"},"items":[` + good + `]}`, "larger than 4 MiB", nil},
+		{"something else of 10 MB", `{"x":["` + strings.Repeat("y", 10<<20) + `"],` + list(good)[1:], "", func(p *Pod) bool { return p.Name == "good" }},
+		{"300 containers", list(text(many)), "more than 256 containers", func(p *Pod) bool { return len(p.Images) == maxImages }},
 		{"10 MB in small objects", list(strings.Repeat(text(kubetest.Pod("prod", "other", "u7", "n2", strings.Repeat("z", 1000)))+",", 8000) + good), "", func(p *Pod) bool { return p.Name == "good" }},
 		{"labels that are a number beside a good pod", list(`{"metadata":{"name":"x","uid":"u9","labels":7}},` + good), "cannot be read and is left out", func(p *Pod) bool { return p.Name == "good" }},
 		{"a label of 100 kB", list(text(pod(func(m kubetest.Object) { m["labels"] = kubetest.Object{"a": long, "b": "c"} }))), "too long", func(p *Pod) bool {
@@ -364,7 +373,7 @@ func TestHostileWatches(t *testing.T) {
 	for name, c := range map[string]struct{ sent, reported string }{
 		"no JSON":               {"}}}}\n", "not what the API promises"},
 		"an unknown change":     {`{"type":"EXPLODED","object":{}}` + "\n", "EXPLODED"},
-		"an object of 10 MB":    {`{"type":"ADDED","object":{"x":"` + strings.Repeat("y", 10<<20) + `"}}` + "\n", "larger than 4 MiB"},
+		"an object of 10 MB":    {`{"type":"ADDED","object":{"x":"` + strings.Repeat("y", 10<<20) + `"}}` + "\n", "larger than 4 MiB and is left out"},
 		"an object that is odd": {`{"type":"ADDED","object":{"metadata":{"uid":"u1","labels":[]}}}` + "\n", "cannot be read"},
 		"an error":              {`{"type":"ERROR","object":"` + strings.Repeat("z", 100_000) + `"}` + "\n", ""},
 	} {

@@ -183,7 +183,8 @@ func (c *Changes) readContent(kind string, raw []byte) (*content, error) {
 		out.subjects = append(out.subjects, text(name))
 	}
 	slices.Sort(out.subjects)
-	if err := out.readSpec(kind, o.Spec); err != nil {
+	left := func(n int, what string) { c.report.left(n, what, kind, &o.Metadata.metadata) }
+	if err := out.readSpec(kind, o.Spec, left); err != nil {
 		return nil, err
 	}
 	var h maphash.Hash
@@ -215,8 +216,8 @@ func (c *Changes) readContent(kind string, raw []byte) (*content, error) {
 	return out, nil
 }
 
-// readSpec reads what a specification says of pods.
-func (f *facts) readSpec(kind string, raw []byte) error {
+// readSpec reads what a specification says of pods. left is told how many of what are left out.
+func (f *facts) readSpec(kind string, raw []byte, left func(n int, what string)) error {
 	if len(raw) == 0 {
 		return nil
 	}
@@ -238,8 +239,9 @@ func (f *facts) readSpec(kind string, raw []byte) error {
 		}
 	}
 	f.hostNetwork, f.hostPID, f.hostIPC, f.account = spec.HostNetwork, spec.HostPID, spec.HostIPC, text(spec.ServiceAccount)
-	for _, c := range slices.Concat(spec.Containers, spec.Init, spec.Ephemeral) {
-		if len(f.images) < maxImages {
+	containers := slices.Concat(spec.Containers, spec.Init, spec.Ephemeral)
+	for i, c := range containers {
+		if i < maxImages {
 			f.images = append(f.images, Image{Container: text(c.Name), Image: text(c.Image)})
 		}
 		f.privileged = f.privileged || c.Security.Privileged
@@ -252,15 +254,21 @@ func (f *facts) readSpec(kind string, raw []byte) error {
 			f.hostPaths = append(f.hostPaths, text(v.HostPath.Path))
 		}
 	}
-	f.capabilities, f.hostPaths = set(f.capabilities), set(f.hostPaths)
+	left(len(containers)-len(f.images), "containers")
+	shed := 0
+	f.capabilities, shed = set(f.capabilities)
+	left(shed, "capabilities")
+	f.hostPaths, shed = set(f.hostPaths)
+	left(shed, "paths of the host")
 	return nil
 }
 
-// set sorts a list and leaves out what is there twice, and what is beyond a bound.
-func set(list []string) []string {
+// set sorts a list and leaves out what is there twice, and what is beyond a bound: so many.
+func set(list []string) (all []string, shed int) {
 	slices.Sort(list)
 	list = slices.Compact(list)
-	return slices.Clip(list[:min(len(list), maxImages)])
+	n := min(len(list), maxImages)
+	return slices.Clip(list[:n]), len(list) - n
 }
 
 // describe tells the change from old to now; either may be nil.
@@ -306,7 +314,7 @@ func (d *Change) images(old, is, was *content) {
 			d.NewRegistries = append(d.NewRegistries, r.Registry)
 		}
 	}
-	d.NewRegistries = set(d.NewRegistries)
+	d.NewRegistries, _ = set(d.NewRegistries) // no more than there are images
 	for n, i := range is.images {
 		before := imageOf(was.images, i.Container)
 		if n == 0 || before != i.Image && before != "" {
@@ -335,7 +343,8 @@ func names(images []Image) []string {
 	for _, i := range images {
 		out = append(out, i.Image)
 	}
-	return set(out)
+	list, _ := set(out) // no more than what is kept of an object
+	return list
 }
 
 // without returns what is in a and not in b.

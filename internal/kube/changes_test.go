@@ -143,6 +143,45 @@ func TestChangesOfWorkloads(t *testing.T) {
 	}
 }
 
+// TestChangesOfLargeObjects reads a workload with more of everything than is kept: what is left out is counted and said.
+func TestChangesOfLargeObjects(t *testing.T) {
+	log := &logs{}
+	c, err := OpenChanges(nil, nil, log.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := workload("DaemonSet", "big", "a:1")
+	spec := o["spec"].(kubetest.Object)["template"].(kubetest.Object)["spec"].(kubetest.Object)
+	containers, volumes := []any{}, []any{}
+	for i := range maxImages + 3 {
+		capability := kubetest.Object{"capabilities": kubetest.Object{"add": []any{fmt.Sprint("CAP_", i)}}}
+		containers = append(containers, kubetest.Object{"name": fmt.Sprint(i), "image": "a:1", "securityContext": capability})
+		volumes = append(volumes, kubetest.Object{"hostPath": kubetest.Object{"path": fmt.Sprint("/", i)}})
+	}
+	spec["containers"], spec["volumes"] = containers, volumes
+	raw, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		now, err := c.readContent("DaemonSet", raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(now.images) != maxImages || len(now.capabilities) != maxImages || len(now.hostPaths) != maxImages {
+			t.Errorf("kept %d images, %d capabilities, %d paths", len(now.images), len(now.capabilities), len(now.hostPaths))
+		}
+	}
+	if got := c.report.shed.Load(); got != 18 {
+		t.Errorf("%d are counted, want 18", got)
+	}
+	for _, what := range []string{"containers", "capabilities", "paths of the host"} {
+		if log.count("DaemonSet prod/big has more than 256 "+what) != 1 {
+			t.Errorf("%s are not reported once:\n%s", what, log)
+		}
+	}
+}
+
 // TestChangesOfContainers changes the image of the second of two containers.
 func TestChangesOfContainers(t *testing.T) {
 	s := kubetest.New(t)

@@ -2,9 +2,7 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -238,9 +236,8 @@ func (l *lookups) get(ctx context.Context, path string) (*metadata, error) {
 	var o struct {
 		Metadata metadata `json:"metadata"`
 	}
-	in := &bounded{r: body}
-	if err := json.NewDecoder(io.Reader(in)).Decode(&o); err != nil {
-		return nil, rubbish(in, err)
+	if err := newValues(body).decode(&o); err != nil {
+		return nil, err
 	}
 	return &o.Metadata, nil
 }

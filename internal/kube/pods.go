@@ -155,12 +155,13 @@ func (a *API) readPod(raw []byte) (*entry, error) {
 	}
 	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.Init, p.Spec.Ephemeral) {
 		if len(pod.Images) == maxImages {
-			a.report.shed.Add(1)
 			break
 		}
 		pod.Images = append(pod.Images, Image{Container: text(c.Name), Image: text(c.Image), Digest: text(digests[c.Name])})
 	}
 	pod.Images = slices.Clip(pod.Images)
+	shed := len(p.Spec.Containers) + len(p.Spec.Init) + len(p.Spec.Ephemeral) - len(pod.Images)
+	a.report.left(shed, "containers", "Pod", &p.Metadata.metadata)
 	return &entry{pod: pod, owner: p.Metadata.controller()}, nil
 }
 

@@ -20,7 +20,7 @@ type Stats struct {
 	Lookups, LookupsFailed uint64
 	Errors                 uint64 // requests and streams that failed
 	Unreadable             uint64 // objects that could not be read, or were too large
-	Shed                   uint64 // labels, pods and services beyond the bounds
+	Shed                   uint64 // labels, containers, pods, services and the like beyond the bounds
 }
 
 // counters are Stats as they grow; any goroutine may add.
@@ -89,6 +89,14 @@ func (r *reporter) once(what, line string) {
 	r.mu.Unlock()
 	if !known {
 		r.log("Warning: " + clip(line))
+	}
+}
+
+// left counts what is left out of an object because there is too much of it, and reports it.
+func (r *reporter) left(n int, what, kind string, m *metadata) {
+	if n > 0 {
+		r.shed.Add(uint64(n))
+		r.once(what+" of "+kind, fmt.Sprintf("%s %s/%s has more than %d %s; further ones are left out", kind, m.Namespace, m.Name, maxImages, what))
 	}
 }
 

@@ -21,15 +21,9 @@ import (
 
 // Bounds of what a server may send and how long it may take.
 const (
-	maxObject   = 4 << 20 // bytes of one object; etcd keeps 1.5 MiB at most
 	answerTime  = 30 * time.Second
 	listTime    = 5 * time.Minute
 	objectsPage = 500 // objects in a page of a listing that is not served from the server's cache
-)
-
-var (
-	errTooLarge = errors.New("an object is larger than 4 MiB")
-	errRubbish  = errors.New("the answer is not what the API promises")
 )
 
 // resource is a kind of objects as the API serves it, read into values of type T.
@@ -167,63 +161,58 @@ func (r *resource[T]) list(ctx context.Context, o metav1.ListOptions) (runtime.O
 }
 
 func (r *resource[T]) readList(body io.Reader, l *items[T]) error {
-	in := &bounded{r: body}
-	d := json.NewDecoder(in)
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return rubbish(in, err)
-	}
+	v := newValues(body)
 	seen := false
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return rubbish(in, err)
+	err := v.each('{', '}', func() error {
+		key := ""
+		if err := v.decode(&key); err != nil {
+			return err
 		}
-		in.n = 0
+		if err := v.take(':'); err != nil {
+			return err
+		}
 		switch key {
 		case "metadata":
-			if err := d.Decode(&l.ListMeta); err != nil {
-				return rubbish(in, err)
-			}
+			return v.decode(&l.ListMeta)
 		case "items":
 			seen = true
-			if err := r.readItems(d, in, l); err != nil {
-				return err
-			}
-		default:
-			var other json.RawMessage
-			if err := d.Decode(&other); err != nil {
-				return rubbish(in, err)
-			}
+			return r.readItems(v, l)
 		}
+		if _, err := v.value(); !errors.Is(err, errTooLarge) {
+			return err
+		}
+		return nil
+	})
+	if err == nil && !seen {
+		return errRubbish
 	}
-	if _, err := d.Token(); err != nil || !seen {
-		return rubbish(in, err)
-	}
-	return nil
+	return err
 }
 
-func (r *resource[T]) readItems(d *json.Decoder, in *bounded, l *items[T]) error {
-	t, err := d.Token()
-	if err == nil && t == nil {
-		return nil // null: there are none
+func (r *resource[T]) readItems(v *values, l *items[T]) error {
+	if c, err := v.peek(); err == nil && c == 'n' { // null: there are none
+		return v.decode(&[]struct{}{})
 	}
-	if err != nil || t != json.Delim('[') {
-		return rubbish(in, err)
-	}
-	for d.More() {
-		var raw json.RawMessage
-		in.n = 0
-		if err := d.Decode(&raw); err != nil {
-			return rubbish(in, err)
+	return v.each('[', ']', func() error {
+		raw, err := v.value()
+		if errors.Is(err, errTooLarge) {
+			r.tooLarge()
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		if i := r.item(raw); i != nil {
 			l.Items = append(l.Items, i)
 		}
-	}
-	if _, err := d.Token(); err != nil {
-		return rubbish(in, err)
-	}
-	return nil
+		return nil
+	})
+}
+
+// tooLarge counts and reports an object that was passed over.
+func (r *resource[T]) tooLarge() {
+	r.report.unreadable.Add(1)
+	r.report.once(r.what+": too large", r.what+": "+errTooLarge.Error()+" and is left out")
 }
 
 // item reads one object; nil if it is none, which is counted and reported.
@@ -305,13 +294,14 @@ func (s *stream[T]) run() {
 	defer close(s.events)
 	defer s.cancel()
 	defer s.body.Close()
-	in := &bounded{r: s.body}
-	d := json.NewDecoder(in)
+	v := newValues(s.body)
 	for {
 		var f frame
-		in.n = 0
-		if err := d.Decode(&f); err != nil {
-			s.ended(rubbish(in, err))
+		if err := v.decode(&f); errors.Is(err, errTooLarge) {
+			s.r.tooLarge()
+			continue
+		} else if err != nil {
+			s.ended(err)
 			return
 		}
 		e := watch.Event{Type: f.Type}
@@ -356,44 +346,9 @@ func (s *stream[T]) ended(err error) {
 		return
 	default:
 	}
-	if errors.Is(err, errTooLarge) || errors.Is(err, errRubbish) {
+	if errors.Is(err, errRubbish) {
 		s.r.report.unreadable.Add(1)
 		s.r.report.failed(s.r.what, time.Now(), err)
 		s.send(watch.Event{Type: watch.Error, Object: &metav1.Status{Status: metav1.StatusFailure, Code: 500, Reason: "Rubbish", Message: err.Error()}})
 	}
-}
-
-// bounded counts what is read of one object and fails when that is too much.
-type bounded struct {
-	r   io.Reader
-	n   int
-	err error // of r
-}
-
-// Read implements io.Reader.
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.n > maxObject {
-		return 0, errTooLarge
-	}
-	n, err := b.r.Read(p)
-	b.n += n
-	if err != nil {
-		b.err = err
-	}
-	return n, err
-}
-
-// rubbish names the error of reading JSON: that of the connection where it broke, else that the text is wrong.
-func rubbish(in *bounded, err error) error {
-	switch {
-	case errors.Is(err, errTooLarge):
-		return errTooLarge
-	case in.err != nil && !errors.Is(in.err, io.EOF):
-		return in.err
-	case in.err != nil && errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return io.ErrUnexpectedEOF
-	case err == nil:
-		return errRubbish
-	}
-	return fmt.Errorf("%w: %w", errRubbish, err)
 }

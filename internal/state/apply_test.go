@@ -74,6 +74,8 @@ func TestFetchedDescriptors(t *testing.T) {
 	p := &fakeProc{threads: map[int64]*event.Process{}, fds: map[int64]event.Descriptor{
 		9:  {Type: event.FDDirectory, Name: "/passed/dir"},
 		10: {Type: event.FDFileV2, Name: "/passed/file"},
+		11: {Type: event.FDUnix, Name: "/passed/socket"},
+		12: {Type: event.FDFileV2, Name: "/passed/other"},
 	}}
 	runScript(t, Config{Proc: p}, shell+`
 100 openat fd=4 dirfd=9 name=x flags=1
@@ -86,6 +88,11 @@ func TestFetchedDescriptors(t *testing.T) {
 = 100/99 none
 100 recvmsg res=1 size=1 data=00 msgcontrol=ffffffffffffffff01000000010000000a000000 fd=5
 100 recvmsg res=1 size=1 data=00 msgcontrol=0000 fd=5
+# by a 32-bit process: who sent it (13 bytes, so that the next part is aligned), then two descriptors
+100 recvmsg res=1 size=1 data=00 msgcontrol=`+"190000000100000002000000"+"01000000020000000300000004000000"+"1400000001000000010000000b0000000c000000"+` fd=5
+= 100/11 name=/passed/socket
+= 100/12 name=/passed/other
+100 recvmsg res=1 size=1 data=00 msgcontrol=ff0000000100000001000000 fd=5
 `)
 }
 

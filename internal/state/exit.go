@@ -99,9 +99,6 @@ func (s *State) reparent(t *Thread) {
 	}
 }
 
-// maxClimb bounds walks up the ancestry, which a lost event may have bent into a loop.
-const maxClimb = 4096
-
 // reaperOf finds who gets t's children, as the kernel's find_new_reaper (kernel/exit.c) does: a living thread of the
 // same process, the closest ancestor that declared itself reaper, or the init of the pid namespace.
 func (s *State) reaperOf(t *Thread) *Thread {
@@ -109,7 +106,7 @@ func (s *State) reaperOf(t *Thread) *Thread {
 		return r
 	}
 	p := s.threads.get(t.PTID)
-	for i := 0; p != nil && i < maxClimb; i++ {
+	for i := 0; p != nil && i < MaxAncestry; i++ {
 		if p == t || p.InPidNS() != t.InPidNS() {
 			return nil
 		}

@@ -45,6 +45,21 @@ func TestExit(t *testing.T) {
 = 101 gone
 = 103 gone
 = 102 ptid=1`,
+		"a process without its main thread goes on": `
+101 clone res=103 exe=sh pid=101 ptid=100 vtid=101 vpid=101 comm=sh flags=0x2001
+101 procexit status=0
+103 chdir res=0 path=/tmp
+103 openat fd=7 dirfd=-100 name=y flags=1
+= 103 threads=1 others=1 main=101 cwd=/tmp/ fds=3 parent=100 grandparent=1
+= 103/7 name=/tmp/y
+103 clone res=104 exe=sh pid=101 ptid=100 vtid=103 vpid=101 comm=sh
+= 104 ptid=103 cwd=/tmp/ fds=3
+105 clone res=0 exe=sh pid=105 ptid=101 vtid=105 vpid=105 comm=sh
+= 105 cwd=/tmp/ fds=3 parent=101 grandparent=100
+101 execve res=0 exe=ls comm=ls pid=101 ptid=100
+= 101 dead=false comm=ls threads=1 others=0
+= 103 gone
+= 105 parent=101`,
 		"a thread exits": `
 101 clone res=103 exe=sh pid=101 ptid=100 vtid=101 vpid=101 comm=sh flags=0x2001
 103 procexit status=0

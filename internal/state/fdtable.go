@@ -1,5 +1,7 @@
 package state
 
+import "github.com/saker-sec/saker/internal/event"
+
 const (
 	pageSize = 64                 // descriptors of a page
 	dirSize  = 64                 // pages of a directory
@@ -16,8 +18,10 @@ type fdPage struct {
 	slot [pageSize]*FD
 	refs int32 // directories that hold it
 	n    int32 // slots in use
-	// closes says that execve closes all that the page holds. Who writes to a page makes it false: it is a note for closeOnExec.
+	// closes says that execve closes all that the page holds, types which types it holds (see typeBit), 0 when that is not known. Who writes
+	// to a page forgets both: they are notes for closeOnExec and EachType.
 	closes bool
+	types  uint64
 }
 
 type fdDir struct {
@@ -63,6 +67,38 @@ func (f *FDTable) Each(fn func(fd int64, d *FD) bool) {
 				return false
 			}
 		}
+		return true
+	})
+}
+
+// otherTypes stands for types beyond those that a bit of its own stands for. There are none, but a capture may say so.
+const otherTypes = 1 << 63
+
+// typeBit returns the bit of a type in fdPage.types.
+func typeBit(t event.FDType) uint64 { return 1 << min(t, 63) }
+
+// EachType calls fn for the first descriptor of every type, in ascending order. It passes pages that hold nothing new, so that a process with
+// very many descriptors costs little more than others.
+func (f *FDTable) EachType(fn func(d *FD)) {
+	var seen [256]bool
+	bits := uint64(0)
+	f.eachPage(0, maxFD, func(_ int64, g *fdPage) bool {
+		if g.types != 0 && g.types&^bits == 0 {
+			return true
+		}
+		types := uint64(0)
+		for _, d := range &g.slot {
+			if d == nil {
+				continue
+			}
+			types |= typeBit(d.Type)
+			if !seen[d.Type] {
+				seen[d.Type] = true
+				fn(d)
+			}
+		}
+		g.types = types
+		bits |= types &^ otherTypes
 		return true
 	})
 }
@@ -221,7 +257,7 @@ func (s *State) ownPage(f *FDTable, fd int64) *fdPage {
 		g = s.free.page()
 		d.n++
 	case g.refs == 1:
-		g.closes = false
+		g.closes, g.types = false, 0
 		return g
 	default:
 		own := s.free.page()

@@ -29,6 +29,7 @@ func TestFDTable(t *testing.T) {
 		switch r.IntN(8) {
 		case 0, 1, 2:
 			d := s.free.fd()
+			d.Type = event.FDType(r.IntN(5) * r.IntN(40)) // with some that do not exist
 			d.setNames(fmt.Sprint("n", step), "raw")
 			s.putFD(tables[i], fd, d)
 			want[i][fd] = fmt.Sprint("n", step)
@@ -39,6 +40,7 @@ func TestFDTable(t *testing.T) {
 			delete(want[i], fd)
 		case 4:
 			if d := s.ownFD(tables[i], fd); d != nil {
+				d.Type = event.FDType(r.IntN(5))
 				d.setNames(fmt.Sprint("o", step), "")
 				want[i][fd] = fmt.Sprint("o", step)
 			}
@@ -85,6 +87,32 @@ func compareTable(t *testing.T, f *FDTable, want map[int64]string) {
 		}
 		return true
 	})
+	var first, types []*FD
+	f.Each(func(_ int64, d *FD) bool {
+		if !slices.ContainsFunc(first, func(o *FD) bool { return o.Type == d.Type }) {
+			first = append(first, d)
+		}
+		return true
+	})
+	f.EachType(func(d *FD) { types = append(types, d) })
+	if !slices.Equal(first, types) {
+		t.Fatalf("the first of each type are %d, want %d", len(types), len(first))
+	}
+}
+
+// BenchmarkEachType asks for the types of as many descriptors as are kept of a process, of which one changed.
+func BenchmarkEachType(b *testing.B) {
+	s := New(Config{})
+	f := s.newTable()
+	for fd := range int64(65000) {
+		s.putFD(f, fd, &FD{Type: event.FDFileV2})
+	}
+	types := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		s.ownFD(f, 40000)
+		f.EachType(func(*FD) { types++ })
+	}
 }
 
 func TestFDLimits(t *testing.T) {

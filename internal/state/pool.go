@@ -89,7 +89,7 @@ func (p *pools) page() *fdPage {
 
 // putPage takes a page whose slots are all nil.
 func (p *pools) putPage(g *fdPage) {
-	g.n, g.refs, g.closes = 0, 0, false
+	g.n, g.refs, g.closes, g.types = 0, 0, false, 0
 	if len(p.pages) < maxFree {
 		p.pages = append(p.pages, g)
 	}

@@ -17,7 +17,7 @@ type callerRing struct {
 }
 
 type caller struct {
-	tid, parent, child int64 // child as the caller's pid namespace numbers it
+	tid, parent, child int64 // parent is a process, child as the caller's pid namespace numbers it
 	time               uint64
 }
 
@@ -27,7 +27,7 @@ func (s *State) noteCaller(c *Thread, e *event.Event, child int64) {
 		return
 	}
 	if t := s.siblingOf(c, child, e.Time); t == nil {
-		s.callers.ring[s.callers.next] = caller{c.TID, c.PTID, child, e.Time}
+		s.callers.ring[s.callers.next] = caller{c.TID, s.parentProcess(c), child, e.Time}
 		s.callers.next = (s.callers.next + 1) % len(s.callers.ring)
 	} else if t.LastEventTime == t.CloneTime { // it has not done anything yet
 		s.dropTable(t.fds)
@@ -41,9 +41,10 @@ func (s *State) noteCaller(c *Thread, e *event.Event, child int64) {
 
 // siblingOf returns the process that c has made lately with CLONE_PARENT, by the id that c knows; nil if it is not there yet.
 func (s *State) siblingOf(c *Thread, child int64, now uint64) *Thread {
+	parent := s.parentProcess(c)
 	is := func(t *Thread) bool {
 		const made = FlagInverted | FlagCloneParent
-		return t != nil && t != c && t.PTID == c.PTID && t.Flags&made == made && t.CloneTime <= now && now-t.CloneTime < staleClone
+		return t != nil && t != c && s.parentProcess(t) == parent && t.Flags&made == made && t.CloneTime <= now && now-t.CloneTime < staleClone
 	}
 	if c.TID == c.VTID {
 		if t := s.threads.get(child); is(t) {
@@ -51,10 +52,11 @@ func (s *State) siblingOf(c *Thread, child int64, now uint64) *Thread {
 		}
 		return nil
 	}
-	if c.up == nil {
+	p := s.threads.get(parent)
+	if p == nil {
 		return nil
 	}
-	t := c.up.firstChild
+	t := p.firstChild
 	for i := 0; t != nil && i < maxSiblings; i++ {
 		if t.VTID == child && is(t) {
 			return t
@@ -64,6 +66,14 @@ func (s *State) siblingOf(c *Thread, child int64, now uint64) *Thread {
 	return nil
 }
 
+// parentProcess returns the id of a thread's parent process. PTID may be that of one of its threads.
+func (s *State) parentProcess(t *Thread) int64 {
+	if p := s.threads.get(t.PTID); p != nil && !p.Invalid() {
+		return p.PID
+	}
+	return t.PTID
+}
+
 // callerOf returns who made t with CLONE_PARENT: the one that said so, else the latest sibling that runs what t runs, else the parent.
 func (s *State) callerOf(t, parent *Thread, e *event.Event) *Thread {
 	if !s.cfg.FollowAll {
@@ -71,7 +81,7 @@ func (s *State) callerOf(t, parent *Thread, e *event.Event) *Thread {
 	}
 	for i := range s.callers.ring {
 		k := &s.callers.ring[i]
-		if k.parent != t.PTID || k.child != t.TID && k.child != t.VTID || e.Time < k.time || e.Time-k.time >= staleClone {
+		if k.parent != s.parentProcess(t) || k.child != t.TID && k.child != t.VTID || e.Time < k.time || e.Time-k.time >= staleClone {
 			continue
 		}
 		if c := s.threads.get(k.tid); c != nil && !c.Invalid() {

@@ -54,6 +54,18 @@ proc tid=80 ptid=90 comm=other exe=other exepath=/bin/other
 100 procexit status=0
 101 clone res=0 exe=runc pid=101 ptid=90 vtid=101 vpid=101 comm=runc flags=0x100
 = 101 exepath=/bin/shim parent=90`,
+		"a caller that a thread of the parent made": `
+90 clone res=91 exe=shim pid=90 ptid=1 vtid=90 vpid=90 comm=shim flags=0x2001
+91 clone res=110 exe=shim pid=90 ptid=1 vtid=91 vpid=90 comm=shim
+110 execve res=0 exe=runc comm=runc trusted_exepath=/bin/runc pid=110 ptid=90
+= 110 ptid=91 exepath=/bin/runc
+110 clone res=111 exe=runc pid=110 ptid=90 vtid=110 vpid=110 comm=runc flags=0x100
+111 clone res=0 exe=runc:[2:INIT] pid=111 ptid=90 vtid=1 vpid=1 comm=runc:[2:INIT] flags=0x20000100
+= 111 exepath=/bin/runc parent=90
+112 clone res=0 exe=x pid=112 ptid=90 vtid=112 vpid=112 comm=x flags=0x100
+= 112 exepath=/bin/shim
+110 clone res=112 exe=runc pid=110 ptid=90 vtid=110 vpid=110 comm=runc flags=0x100
+= 112 exepath=/bin/runc`,
 		"a thread": `
 100 clone res=101 exe=runc pid=100 ptid=90 vtid=100 vpid=100 comm=runc flags=0x2100
 101 clone res=0 exe=runc pid=100 ptid=90 vtid=101 vpid=100 comm=runc flags=0x2100

@@ -130,8 +130,15 @@ func (t *Thread) Main() *Thread {
 // thread, see Ancestor.
 func (t *Thread) Parent() *Thread { return t.s.Thread(t.PTID) }
 
+// MaxAncestry is how many generations up a single ancestor is looked for. Ids that were used again may have bent the ancestry into a
+// loop, on which every generation is known.
+const MaxAncestry = 4096
+
 // Ancestor returns the main thread of the process n generations up, nil if it is unknown; 0 is the thread's own process.
 func (t *Thread) Ancestor(n int) *Thread {
+	if n > MaxAncestry {
+		return nil
+	}
 	m := t.Main()
 	for ; n > 0 && m != nil; n-- {
 		p := t.s.Thread(m.PTID)

@@ -1,6 +1,10 @@
 package state
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 func TestParentLoop(t *testing.T) {
 	s := runScript(t, Config{}, `
@@ -15,8 +19,44 @@ proc tid=12 ptid=10 comm=c
 	if a := s.Thread(10).Ancestor(5); a == nil {
 		t.Error("an ancestor on a loop is unknown")
 	}
+	if a := s.Thread(10).Ancestor(1 << 40); a != nil {
+		t.Errorf("thread %d is an ancestor after a walk without end", a.TID)
+	}
 	if l := s.Thread(10).SessionLeader(); l != nil {
 		t.Errorf("session leader %d of no session", l.TID)
+	}
+}
+
+// TestParentLoops walks up from threads whose ancestry leads into loops, at once or late, as when ids are used again and events were lost.
+func TestParentLoops(t *testing.T) {
+	for tail := range 6 {
+		for loop := 1; loop < 7; loop++ {
+			var text strings.Builder
+			for i := range tail + loop {
+				up := i + 1
+				if up == tail+loop {
+					up = tail
+				}
+				fmt.Fprintf(&text, "proc tid=%d ptid=%d comm=x\n", 10+i, 10+up)
+			}
+			s := runScript(t, Config{}, text.String()+"10 getuid")
+			for i := range tail + loop { // the links are set, not taken from events: those are not known to make loops
+				up := i + 1
+				if up == tail+loop {
+					up = tail
+				}
+				s.Thread(int64(10 + i)).PTID = int64(10 + up)
+			}
+			n := 0
+			ended := s.Thread(10).EachAncestor(func(*Thread) bool { n++; return n < 1000 })
+			if ended || n > 2*(tail+loop) {
+				t.Errorf("%d threads lead to a loop of %d: %d ancestors, ended: %v", tail, loop, n, ended)
+			}
+			_, _, _ = s.Thread(10).SessionLeader(), s.Thread(10).GroupLeader(), s.Thread(10).VGroupLeader()
+			if r := s.reaperOf(s.Thread(10)); r != nil && r.TID == 10 {
+				t.Error("a thread is its own reaper")
+			}
+		}
 	}
 }
 

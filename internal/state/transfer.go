@@ -26,21 +26,32 @@ func (s *State) onReceive(c *Ctx, e *event.Event) {
 }
 
 // receiveFDs asks the kernel for the descriptors that came with a message (SCM_RIGHTS, unix(7)): no event tells what
-// they are.
+// they are. The parts of control data are a size, a level, a type and data. The size has 64 bits; for a 32-bit receiver it has
+// 32, and then the level, which is not 0, stands where the high ones would be.
 func (s *State) receiveFDs(c *Ctx, control []byte) {
-	const header, solSocket, scmRights, maxPassed = 16, 1, 1, 253
+	const level, kind = 4, 4 // bytes
+	const solSocket, scmRights, maxPassed = 1, 1, 253
+	word := 8
+	if len(control) >= 8 && le32(control[4:]) == solSocket {
+		word = 4
+	}
+	header := word + level + kind
 	for len(control) >= header {
-		size := le64(control)
-		if size < header || size > uint64(len(control)) {
+		size := uint64(le32(control))
+		if word == 8 {
+			size = le64(control)
+		}
+		if size < uint64(header) || size > uint64(len(control)) {
 			return
 		}
 		data := control[header:size]
-		if le32(control[8:]) == solSocket && le32(control[12:]) == scmRights && len(data) <= 4*maxPassed {
+		if le32(control[word:]) == solSocket && le32(control[word+level:]) == scmRights && len(data) <= 4*maxPassed {
 			for ; len(data) >= 4; data = data[4:] {
 				s.fetchFD(c.Thread, int64(int32(le32(data))))
 			}
 		}
-		control = control[min((size+7)&^7, uint64(len(control))):]
+		next := (size + uint64(word) - 1) &^ (uint64(word) - 1)
+		control = control[min(next, uint64(len(control))):]
 	}
 }
 
