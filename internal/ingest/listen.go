@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/saker-sec/saker/internal/crowd"
 )
 
 // The time limits of connections.
@@ -81,14 +83,14 @@ func (s *Server) serve(address string, port int, secure *tls.Config, h http.Hand
 		return fmt.Errorf("listening for alerts: %w", err)
 	}
 	var said atomic.Int64 // when, in nanoseconds
-	connections := newCrowd(mostConnections, func() {
+	connections := crowd.New(mostConnections, func() {
 		now, last := time.Now().UnixNano(), said.Load()
 		if now-last >= int64(crowdedEvery) && said.CompareAndSwap(last, now) {
 			errorLog.Printf("there are %d connections: those that have done nothing new for the longest time are closed for others", mostConnections)
 		}
 	})
 	server := &http.Server{
-		Handler: h, ConnState: connections.changed, ErrorLog: errorLog, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
+		Handler: h, ConnState: connections.Changed, ErrorLog: errorLog, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader, TLSConfig: secure,
 	}
 	s.servers, s.listeners = append(s.servers, server), append(s.listeners, l)

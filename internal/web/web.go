@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/saker-sec/saker/internal/crowd"
 )
 
 // Config sets up a Server.
@@ -69,7 +71,7 @@ func Listen(c Config) (*Server, error) {
 	address := net.JoinHostPort(c.Address, strconv.Itoa(c.Port))
 	s := &Server{tls: c.Certificate != "", http: &http.Server{
 		Handler: newHandler(c), ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime,
-		IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes, ConnState: newCrowd(maxConnections).changed,
+		IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes, ConnState: crowd.New(maxConnections, nil).Changed,
 		ErrorLog: log.New(lines{c.Log}, "", 0),
 	}}
 	if s.tls {

@@ -1,4 +1,6 @@
-package ingest
+// Package crowd bounds how many connections an HTTP server has open, so that whoever opens thousands can neither use up the memory nor keep
+// others out.
+package crowd
 
 import (
 	"container/list"
@@ -8,29 +10,32 @@ import (
 	"sync"
 )
 
-// crowd bounds the open connections. When there are too many, the one is closed that does the same for the longest time, be it that it has
-// asked for nothing or that it is slow with a request: one that sends and gets its answer as senders do is not that. A sender whose idle
+// Crowd counts open connections. When there are too many, the one is closed that does the same for the longest time, be it that it has
+// asked for nothing or that it is slow with a request: one that sends and gets its answer as others do is not that. A client whose idle
 // connection is closed makes another.
-type crowd struct {
+type Crowd struct {
 	limit int
-	tell  func() // that a connection is closed
+	tell  func()
 
 	mu    sync.Mutex
 	order *list.List // of net.Conn, the one that has changed least lately first
 	at    map[net.Conn]*list.Element
 }
 
-func newCrowd(limit int, tell func()) *crowd {
-	return &crowd{limit: limit, tell: tell, order: list.New(), at: map[net.Conn]*list.Element{}}
+// New returns a crowd of limit connections at most. tell is called for each that is closed; it may be nil.
+func New(limit int, tell func()) *Crowd {
+	return &Crowd{limit: limit, tell: tell, order: list.New(), at: map[net.Conn]*list.Element{}}
 }
 
-// changed is an http.Server's ConnState.
-func (c *crowd) changed(conn net.Conn, s http.ConnState) {
+// Changed is the server's ConnState.
+func (c *Crowd) Changed(conn net.Conn, s http.ConnState) {
 	first := c.count(conn, s)
 	if first == nil {
 		return
 	}
-	c.tell()
+	if c.tell != nil {
+		c.tell()
+	}
 	if t, ok := first.(*tls.Conn); ok {
 		first = t.NetConn() // closing the TLS connection would wait for a client that does not read
 	}
@@ -38,7 +43,7 @@ func (c *crowd) changed(conn net.Conn, s http.ConnState) {
 }
 
 // count keeps the books and returns the connection to close, if any.
-func (c *crowd) count(conn net.Conn, s http.ConnState) net.Conn {
+func (c *Crowd) count(conn net.Conn, s http.ConnState) net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.at[conn]
