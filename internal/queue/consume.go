@@ -29,8 +29,8 @@ type Subscription struct {
 	config   jetstream.ConsumerConfig
 	consumer jetstream.Consumer
 	ready    chan struct{} // closed when what was held by an earlier process can be delivered again
-	since    time.Time     // that it is waited for, with the queue's clock; zero when nothing was held
-	flows    atomic.Bool   // something was delivered since
+	since    time.Time     // that it is waited for, with the queue's clock
+	due      atomic.Int64  // how many of it were not delivered yet
 	buffer   chan *Message // has room for all that may be held
 
 	mu    sync.Mutex
@@ -91,6 +91,7 @@ func (q *Queue) subscribe(ctx context.Context, d Destination) (*Subscription, er
 		return s, err
 	}
 	s.since = q.now()
+	s.due.Store(int64(was.NumAckPending))
 	// What an earlier process held becomes due at once, and before what is newer, when the time for it is over.
 	c.AckWait = time.Millisecond
 	if s.consumer, err = q.alerts.UpdateConsumer(ctx, c); err != nil {
@@ -172,10 +173,10 @@ func (m *Message) decode() *Message {
 	return m
 }
 
-// restoring says whether what an earlier process held may still wait to be delivered again. It does not for ever: all of it may have been
+// restoring says whether what an earlier process held may still wait to be delivered again. It does not for ever: some of it may have been
 // removed meanwhile.
 func (s *Subscription) restoring(now time.Time) bool {
-	return !s.since.IsZero() && !s.flows.Load() && now.Sub(s.since) < holding
+	return s.due.Load() > 0 && now.Sub(s.since) < holding
 }
 
 // fetch takes what the server has into the buffer, until ctx is done.
@@ -243,7 +244,9 @@ func (s *Subscription) hold(ctx context.Context, m jetstream.Msg) {
 		s.q.cfg.Log(alert.Error, fmt.Sprintf("queue: reading the alerts for %s: %v", s.name, err)) // comes again
 		return
 	}
-	s.flows.Store(true)
+	if meta.NumDelivered > 1 {
+		s.due.Add(-1)
+	}
 	out := &Message{Raw: m.Data(), At: meta.Timestamp, Again: meta.NumDelivered > 1, sub: s, msg: m, Seq: meta.Sequence.Stream, Only: m.Subject() == s.q.subjectTo(s.name)}
 	s.mu.Lock()
 	_, twice := s.held[out.Seq]
