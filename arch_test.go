@@ -54,6 +54,7 @@ var imports = map[string]string{
 	"internal/web":                 "alert metric crowd",
 	"internal/config":              "",
 	"internal/app":                 "*",
+	"test/alone":                   "",
 	"test/live":                    "",
 }
 

@@ -253,15 +253,7 @@ func TestMemory(t *testing.T) {
 	m := NewCompiler(ff, nil, nil)
 	var checks []*Check
 	for _, cond := range []string{"t.dear = a", "t.dear startswith b", "tolower(t.dear) = c"} {
-		k, err := parseCheck(cond)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := m.Check(k)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checks = append(checks, c)
+		checks = append(checks, compiled(t, m, cond))
 	}
 	f := m.NewFrame()
 	for range 3 {

@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"testing"
 
 	"github.com/saker-sec/saker/internal/event"
 	"github.com/saker-sec/saker/internal/field"
@@ -132,6 +133,20 @@ func parseCheck(text string) (*filter.Check, error) {
 		return nil, fmt.Errorf("%q is no comparison", text)
 	}
 	return k, nil
+}
+
+// compiled parses and compiles a comparison that is right.
+func compiled(t testing.TB, c *Compiler, text string) *Check {
+	t.Helper()
+	e, err := parseCheck(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := c.Check(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 var testServices = func(name string) (uint16, bool) {

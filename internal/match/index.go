@@ -88,15 +88,16 @@ func (c *Compiler) base(k *Check) (*term, []affix, error) {
 	}
 	out := make([]affix, 0, len(k.needs))
 	for _, n := range k.needs {
-		exception := n.text == t.part.Except
+		known := false // what the whole text must have then
 		switch n.place {
 		case whole:
-		case start, path:
-			exception = at != start || strings.HasPrefix(t.part.Except, n.text)
+			known = n.text != t.part.Except
+		case start:
+			known = at == start && !strings.HasPrefix(t.part.Except, n.text)
 		case finish:
-			exception = at != finish || strings.HasSuffix(t.part.Except, n.text)
+			known = at == finish && !strings.HasSuffix(t.part.Except, n.text)
 		}
-		if exception || n.place == path { // nothing is known then
+		if !known {
 			return nil, nil, nil
 		}
 		out = append(out, affix{n.text, at})

@@ -48,15 +48,7 @@ func TestIndex(t *testing.T) {
 		byIndex := map[int][]*Check{}
 		var checks []*Check
 		for range 20 {
-			e, err := parseCheck(comparison(r))
-			if err != nil {
-				t.Fatal(err)
-			}
-			k, err := c.Check(e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			checks = append(checks, k)
+			checks = append(checks, compiled(t, c, comparison(r)))
 		}
 		if err := c.Index(); err != nil {
 			t.Fatal(err)
@@ -118,15 +110,7 @@ func TestIndexDecides(t *testing.T) {
 	c := NewCompiler(newFakeFields(), nil, nil)
 	var checks []*Check
 	for _, k := range cases {
-		e, err := parseCheck(k.cond)
-		if err != nil {
-			t.Fatal(err)
-		}
-		check, err := c.Check(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checks = append(checks, check)
+		checks = append(checks, compiled(t, c, k.cond))
 	}
 	if err := c.Index(); err != nil {
 		t.Fatal(err)
@@ -163,15 +147,7 @@ func TestIndexLarge(t *testing.T) {
 	}
 	var checks []*Check
 	for _, cond := range []string{"t.a in (" + strings.Join(values, ", ") + ")", "t.a = /etc", "t.a startswith /srv/x", "t.a endswith .so", "t.a pmatch (/etc/x)"} {
-		e, err := parseCheck(cond)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k, err := c.Check(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checks = append(checks, k)
+		checks = append(checks, compiled(t, c, cond))
 	}
 	if err := c.Index(); err != nil {
 		t.Fatal(err)

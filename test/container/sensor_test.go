@@ -27,7 +27,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/saker-sec/saker/test/alone"
 
 	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
 )
@@ -124,7 +124,7 @@ var built = sync.OnceValues(func() (string, error) {
 
 // TestMain removes the program at the end.
 func TestMain(m *testing.M) {
-	alone()
+	alone.Wait()
 	status := m.Run()
 	if started.Load() && os.Getenv(programName) == "" {
 		if program, err := built(); err == nil {
@@ -132,18 +132,6 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(status)
-}
-
-// alone waits until no other package's tests use the control groups of this machine, and keeps those that come waiting until this process
-// ends: a program that watches the machine would see what they do, and they what it does.
-func alone() {
-	fd, err := unix.Open("/sys/fs/cgroup", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Flock(fd, unix.LOCK_EX)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "locking the control groups:", err)
-	}
 }
 
 // started says that the program was compiled.

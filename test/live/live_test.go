@@ -4,7 +4,6 @@ package live
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,8 +15,8 @@ import (
 
 	_ "github.com/saker-sec/saker/internal/app" // the program that is built: what changes in it is to be tested again
 	"github.com/saker-sec/saker/rules"
+	"github.com/saker-sec/saker/test/alone"
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/sys/unix"
 )
 
 // TestMain runs the tests, or, in a process that a test started, the one act that it was started for.
@@ -25,20 +24,8 @@ func TestMain(m *testing.M) {
 	if act := os.Getenv(envAct); act != "" {
 		os.Exit(perform(act))
 	}
-	alone()
+	alone.Wait()
 	os.Exit(m.Run())
-}
-
-// alone waits until no other package's tests use the control groups of this machine, and keeps those that come waiting until this process
-// ends: a program that watches the machine would see what they do, and they what it does.
-func alone() {
-	fd, err := unix.Open("/sys/fs/cgroup", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Flock(fd, unix.LOCK_EX)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "locking the control groups:", err)
-	}
 }
 
 // provocation is one line of the table of live tests: what is done, and which rules are to speak.
